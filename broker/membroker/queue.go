@@ -1,0 +1,95 @@
+package membroker
+
+import "sync"
+
+// queue is a list of accepted work, bounded in bytes. Work counts from put
+// until release, so that what is being done counts too.
+type queue[T any] struct {
+	limit int
+	// wake has room for one: a signal that there is something to take, or that
+	// nothing more will come.
+	wake chan struct{}
+
+	mu     sync.Mutex // guards the rest
+	items  []T
+	bytes  int
+	closed bool
+}
+
+func newQueue[T any](limit int) *queue[T] {
+	return &queue[T]{limit: limit, wake: make(chan struct{}, 1)}
+}
+
+// put accepts an item, or says why not.
+func (q *queue[T]) put(item T, cost int) refusal {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return refusedClosed
+	case q.bytes+cost > q.limit:
+		return refusedFull
+	}
+	q.items = append(q.items, item)
+	q.bytes += cost
+	if len(q.items) == 1 {
+		q.signal()
+	}
+	return accepted
+}
+
+// take gives everything that waits and leaves spare's memory for what comes.
+// open is false once nothing more can come.
+func (q *queue[T]) take(spare []T) (items []T, open bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		return nil, !q.closed
+	}
+	items, q.items = q.items, spare[:0]
+	return items, true
+}
+
+func (q *queue[T]) release(cost int) {
+	q.mu.Lock()
+	q.bytes -= cost
+	q.mu.Unlock()
+}
+
+func (q *queue[T]) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.signal()
+	q.mu.Unlock()
+}
+
+// size is what counts against the limit.
+func (q *queue[T]) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
+func (q *queue[T]) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+func (q *queue[T]) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// spareOf prepares a slice that has been worked through for reuse: its items
+// are forgotten, and so is memory that only a burst needed.
+func spareOf[T any](items []T) []T {
+	const keep = 4096
+	if cap(items) > keep {
+		return nil
+	}
+	clear(items)
+	return items[:0]
+}
