@@ -1,0 +1,341 @@
+// The chat of one person: joins the client's events and the views.
+
+import { ChatClient } from '../client/breakwater.js';
+import { ComposerView } from './composer.js';
+import { byId, paintAvatar, storage } from './dom.js';
+import { LogView } from './log-view.js';
+import { PeopleView } from './people.js';
+import { RoomListView } from './room-list.js';
+import { RoomModel } from './room-model.js';
+import { SearchView } from './search.js';
+import { StatusView } from './status.js';
+import { TypingView } from './typing.js';
+import { explain } from './words.js';
+
+const olderPage = 50;
+const aroundPage = 30;
+
+export class Chat {
+  #me;
+  #api;
+  #panels;
+  #client;
+  #models = new Map(); // joined rooms by id
+  #active = null;
+  #loading = false;
+  #wanted = null; // a hit to jump to once its room is joined
+  #log;
+  #rooms;
+  #people;
+  #typing;
+  #search;
+  #status;
+  #composer;
+  #onvisible = () => this.#seen();
+
+  constructor({ session, api, panels, onclosed }) {
+    this.#me = session.user;
+    this.#api = api;
+    this.#panels = panels;
+    this.#client = new ChatClient({ user: this.#me, getToken: (o) => session.token(o), storage: storage('localStorage') });
+    this.#log = new LogView(this.#me, {
+      older: () => this.#older(),
+      newer: () => this.#newer(),
+      latest: () => this.#latest(),
+      retry: (id) => { this.#client.retry(id); this.#showPending(); },
+      discard: (id) => { this.#client.discard(id); this.#showPending(); },
+    });
+    this.#rooms = new RoomListView(api, {
+      open: (room) => this.open(room.id, room.name),
+      models: () => this.#models,
+      active: () => this.#active?.id ?? null,
+      changed: () => this.#listed(),
+    });
+    this.#people = new PeopleView(api, this.#me);
+    this.#typing = new TypingView(this.#me);
+    this.#status = new StatusView(() => this.#client.nudge());
+    this.#composer = new ComposerView({
+      send: (text) => this.#send(text),
+      typing: () => this.#client.typing(this.#active.id),
+    });
+    this.#search = new SearchView(api, {
+      room: () => this.#active?.id ?? null,
+      name: (id) => this.#name(id),
+      jump: (hit) => this.#jump(hit),
+    });
+    this.#wire(onclosed);
+  }
+
+  async start() {
+    byId('chat').hidden = false;
+    byId('me-name').textContent = this.#me;
+    paintAvatar(byId('me-avatar'), this.#me);
+    byId('leave-button').onclick = () => this.#leave(this.#active.id);
+    document.addEventListener('visibilitychange', this.#onvisible);
+    this.#status.show(this.#client.state);
+    this.#people.show(null);
+    const wanted = this.#remembered();
+    await this.#rooms.start();
+    for (const id of wanted.rooms) this.#join(id, this.#name(id));
+    if (wanted.active !== null) this.open(wanted.active, this.#name(wanted.active));
+    else this.#showActive();
+    this.#client.connect();
+  }
+
+  stop() {
+    document.removeEventListener('visibilitychange', this.#onvisible);
+    for (const view of [this.#rooms, this.#people, this.#status, this.#log]) view.stop();
+    this.#typing.clear();
+    this.#search.clear();
+    this.#client.close();
+    this.#active = null;
+    this.#models.clear();
+    this.#showActive();
+    byId('chat').hidden = true;
+    document.title = 'Breakwater';
+  }
+
+  open(id, name) {
+    this.#join(id, name);
+    if (this.#active) this.#active.draft = this.#composer.draft;
+    this.#active = this.#models.get(id);
+    this.#panels.close();
+    this.#showActive();
+    if (matchMedia('(hover: hover)').matches) this.#composer.focus(); // on a phone it would raise the keyboard
+  }
+
+  focusSearch() { this.#search.focus(); }
+
+  #wire(onclosed) {
+    const on = (type, listener) => this.#client.on(type, listener);
+    const model = (listener) => (detail) => {
+      const found = this.#models.get(detail.room);
+      if (found) listener(found, detail);
+    };
+    on('state', (state) => {
+      this.#status.show(state);
+      if (state.state === 'closed' && ['unauthorized', 'not_your_name'].includes(state.reason)) onclosed();
+    });
+    on('messages', model((m, detail) => this.#messages(m, detail)));
+    on('reset', model((m) => this.#reset(m)));
+    on('missing', model((m, { from, to }) => {
+      this.#messages(m, { messages: [{ missing: true, from, to, seq: to }], replay: true });
+    }));
+    on('joined', model((m, { users }) => this.#joined(m, users)));
+    on('presence', model((m, detail) => {
+      this.#people.changed(m, detail);
+      this.#rooms.render();
+    }));
+    on('typing', model((m, { user }) => { if (m === this.#active) this.#typing.started(user); }));
+    on('sent', model((m, { id, seq }) => this.#sent(m, id, seq)));
+    on('pending', model((m) => { if (m === this.#active) this.#showPending(); }));
+    on('refused', model((m) => { if (m === this.#active) this.#showPending(); }));
+    on('gone', model((m, { code }) => this.#gone(m, code)));
+  }
+
+  #join(id, name) {
+    if (this.#models.has(id)) return;
+    this.#models.set(id, new RoomModel(id, name));
+    this.#client.join(id);
+    this.#remember();
+  }
+
+  #leave(id) {
+    this.#client.leave(id);
+    this.#dropped(id);
+    this.#rooms.refresh();
+  }
+
+  #gone(model, code) {
+    this.#dropped(model.id);
+    this.#rooms.known.delete(model.id);
+    this.#rooms.render();
+    byId('rooms-error').textContent = `${model.name}: ${explain({ code })}`;
+  }
+
+  #dropped(id) {
+    this.#models.delete(id);
+    if (this.#active?.id === id) {
+      this.#active = this.#models.values().next().value ?? null;
+      this.#showActive();
+    }
+    this.#rooms.render();
+    this.#remember();
+  }
+
+  #joined(model, users) {
+    model.greet(users);
+    this.#rooms.render();
+    if (model !== this.#active) return;
+    this.#people.reload(500);
+    this.#log.show(model, this.#pending(model));
+    if (this.#wanted?.room === model.id) this.#jump(this.#wanted);
+  }
+
+  #messages(model, { messages, replay }) {
+    const previous = model.live.messages.at(-1);
+    const { added, dropped, detached } = model.append(messages);
+    if (model === this.#active) {
+      if (detached) this.#log.show(model, this.#pending(model));
+      else this.#log.append(added, { replay, dropped, previous });
+      for (const m of added) this.#typing.stopped(m.user);
+    }
+    const looking = model === this.#active && document.visibilityState === 'visible';
+    if (looking || !model.greeted) return;
+    model.unread += added.filter((m) => !m.missing && m.user !== this.#me).length;
+    this.#rooms.render();
+    this.#title();
+  }
+
+  #reset(model) {
+    model.reset();
+    if (model === this.#active) this.#log.show(model, this.#pending(model));
+  }
+
+  // The message itself may still be on its way; its row stays until it is there.
+  #sent(model, id, seq) {
+    if (model !== this.#active) return;
+    const row = document.querySelector(`#pending-list [data-id="${CSS.escape(id)}"]`);
+    if (!row || seq <= model.lastSeq || model.around) this.#showPending();
+    else row.dataset.status = 'sent';
+  }
+
+  #send(text) {
+    if (this.#active.around) this.#latest();
+    this.#client.send(this.#active.id, text);
+    this.#showPending();
+    this.#log.stick();
+  }
+
+  #pending(model) { return this.#client.pending(model.id); }
+
+  #showPending() {
+    if (this.#active) this.#log.pending(this.#pending(this.#active));
+  }
+
+  async #older() {
+    const model = this.#active;
+    const run = model?.shown;
+    const first = run?.messages[0];
+    if (!first || run.atStart) return;
+    await this.#load(async () => {
+      const { messages, next } = await this.#client.history(model.id, { before: first.missing ? first.from : first.seq, limit: olderPage });
+      if (model.shown !== run) return;
+      model.prepend(run, messages, next);
+      if (model === this.#active) this.#log.prepend(messages);
+    });
+    if (model === this.#active && !this.#log.filled && run.messages[0] !== first) await this.#older();
+  }
+
+  async #newer() {
+    const model = this.#active;
+    const run = model?.around;
+    if (!run) return;
+    await this.#load(async () => {
+      const last = run.messages.at(-1);
+      const { messages, next } = await this.#client.history(model.id, { after: last.seq, limit: olderPage });
+      if (model.around !== run) return;
+      const length = run.messages.length;
+      model.extend(messages, next);
+      if (model === this.#active) this.#log.extend(model.shown.messages.slice(length), last);
+    });
+  }
+
+  #latest() {
+    this.#active.around = null;
+    this.#active.scrollTop = null;
+    this.#log.show(this.#active, this.#pending(this.#active));
+  }
+
+  // One page at a time. What fails is asked for again by the next scroll or the button.
+  async #load(work) {
+    if (this.#loading) return;
+    this.#loading = true;
+    this.#log.busy = true;
+    try {
+      await work();
+    } catch (err) {
+      explain(err);
+    } finally {
+      this.#loading = false;
+      this.#log.busy = false;
+    }
+  }
+
+  async #jump(hit) {
+    this.open(hit.room, this.#name(hit.room));
+    const model = this.#active;
+    this.#wanted = model.joined ? null : hit;
+    if (this.#wanted || this.#log.reveal(hit.seq)) return;
+    try {
+      const [older, newer] = await Promise.all([
+        this.#api.messages(hit.room, { before: hit.seq + 1, limit: aroundPage }),
+        this.#api.messages(hit.room, { after: hit.seq, limit: aroundPage }),
+      ]);
+      if (model !== this.#active) return;
+      model.detach(older, newer);
+      model.scrollTop = 0;
+      this.#log.show(model, this.#pending(model));
+      this.#log.reveal(hit.seq);
+    } catch (err) {
+      byId('search-summary').textContent = explain(err);
+    }
+  }
+
+  #showActive() {
+    const model = this.#active;
+    byId('welcome').hidden = model !== null;
+    byId('conversation').hidden = model === null;
+    byId('leave-button').hidden = model === null;
+    byId('room-title').textContent = model?.name ?? 'Breakwater';
+    this.#typing.clear();
+    this.#people.show(model);
+    if (model) {
+      this.#composer.draft = model.draft;
+      this.#log.show(model, this.#pending(model));
+    }
+    this.#seen();
+    this.#remember();
+  }
+
+  #seen() {
+    if (document.visibilityState !== 'visible') return;
+    if (this.#active) this.#active.unread = 0;
+    this.#client.nudge();
+    this.#rooms.render();
+    this.#title();
+  }
+
+  #title() {
+    const models = [...this.#models.values()];
+    const unread = models.reduce((sum, model) => sum + model.unread, 0);
+    document.title = `${unread > 0 ? `(${unread}) ` : ''}${this.#active ? `${this.#active.name} · ` : ''}Breakwater`;
+    byId('menu-unread').hidden = !models.some((model) => model !== this.#active && model.unread > 0);
+  }
+
+  #name(id) {
+    return this.#models.get(id)?.name ?? this.#rooms.known.get(id)?.name ?? `Room ${id}`;
+  }
+
+  // The list may bring the name of a room that was joined by its number.
+  #listed() {
+    for (const model of this.#models.values()) model.name = this.#name(model.id);
+    const none = this.#rooms.known.size === 0;
+    byId('welcome-title').textContent = none ? 'No rooms yet' : 'Choose a room';
+    byId('welcome-text').textContent = none ? 'Open the first one with “New room”.' : 'Pick one from the list, or open a new one.';
+  }
+
+  get #key() { return `breakwater.rooms.${this.#me}`; }
+
+  #remember() {
+    const state = { rooms: [...this.#models.keys()], active: this.#active?.id ?? null };
+    storage('sessionStorage')?.setItem(this.#key, JSON.stringify(state));
+  }
+
+  // Rooms with unsent messages are joined too, or these would never leave.
+  #remembered() {
+    const { rooms = [], active = null } = JSON.parse(storage('sessionStorage')?.getItem(this.#key) ?? '{}');
+    const pending = this.#client.pending().map((item) => item.room);
+    return { rooms: new Set([...rooms, ...pending]), active };
+  }
+}
