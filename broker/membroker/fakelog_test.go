@@ -22,6 +22,8 @@ type fakeLog struct {
 	// commits are the sizes of the batches stored.
 	commits []int
 	finds   int
+	// hidden is a seq that ReadAfter does not find; 0 for none.
+	hidden bw.Seq
 	// onCommit and onRead, if not nil, decide what the next calls do.
 	onCommit func(batch []bw.Message) fault
 	onRead   func() error
@@ -57,7 +59,7 @@ func (l *fakeLog) Head(_ context.Context, room bw.RoomID) (bw.Position, bw.Milli
 		return bw.Position{Epoch: l.epoch}, 0, nil
 	}
 	newest := log[len(log)-1]
-	return newest.Position(), newest.Timestamp, nil
+	return bw.Position{Epoch: l.epoch, Seq: newest.Seq}, newest.Timestamp, nil
 }
 
 func (l *fakeLog) Commit(_ context.Context, batch []bw.Message) error {
@@ -112,7 +114,8 @@ func (l *fakeLog) ReadAfter(_ context.Context, room bw.RoomID, after bw.Seq, lim
 	}
 	log := l.rooms[room]
 	from := min(int(after), len(log))
-	return slices.Clone(log[from:min(from+limit, len(log))]), nil
+	read := slices.Clone(log[from:min(from+limit, len(log))])
+	return slices.DeleteFunc(read, func(m bw.Message) bool { return m.Seq == l.hidden }), nil
 }
 
 func (l *fakeLog) readFault() error {
@@ -140,4 +143,25 @@ func (l *fakeLog) findCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.finds
+}
+
+// truncate loses what is newer than seq.
+func (l *fakeLog) truncate(room bw.RoomID, seq bw.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rooms[room] = l.rooms[room][:seq]
+}
+
+// hide makes one seq unreadable.
+func (l *fakeLog) hide(seq bw.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hidden = seq
+}
+
+// beginEpoch starts a new life of every room's log above what it has.
+func (l *fakeLog) beginEpoch(epoch bw.Epoch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch = epoch
 }
