@@ -1,0 +1,289 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// ErrLoaderClosed is the answer to a Get that would have to load after Close.
+var ErrLoaderClosed = errors.New("the loader is closed")
+
+// jitterShare is the part of a time to live that is left to chance, so that
+// what was loaded at once does not expire at once.
+const jitterShare = 0.2
+
+// LoaderConfig tells how values of a type are kept.
+type LoaderConfig[T any] struct {
+	// TTL is how long a value is kept at most; up to a fifth is taken off at
+	// random.
+	TTL time.Duration
+	// NegativeTTL is the same for the knowledge that there is no value; 0 does
+	// not keep it.
+	NegativeTTL time.Duration
+	// Timeout bounds one load, including what the cache takes.
+	Timeout time.Duration
+	Encode  func(T) ([]byte, error)
+	Decode  func([]byte) (T, error)
+	// OnCacheError is told the errors of the cache, which no caller sees: the
+	// value is loaded instead. It may be nil.
+	OnCacheError func(error)
+}
+
+// Loader reads values through a cache. However many callers miss the same key
+// at once, one load runs for them all. It belongs to no caller: who gives up
+// leaves it to the others. Errors are given to those who wait and never kept.
+type Loader[T any] struct {
+	cfg   LoaderConfig[T]
+	cache Cache
+	group singleflight.Group
+	// stopped ends all loads.
+	stopped context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex // guards the rest, and the fields of the flights
+	closed  bool
+	flights map[string][]*flight
+}
+
+// flight is one load on its way.
+type flight struct {
+	// stale says that the key was invalidated after the load had begun: what it
+	// brings may be old and must not be kept.
+	stale bool
+	// storing is closed when the value is in the cache; nil before that begins.
+	storing chan struct{}
+}
+
+// result is what a load brings: a value, or the knowledge that there is none.
+type result[T any] struct {
+	value T
+	found bool
+}
+
+// NewLoader makes a loader in front of a cache, which stays the caller's.
+func NewLoader[T any](cache Cache, cfg LoaderConfig[T]) *Loader[T] {
+	stopped, stop := context.WithCancel(context.Background())
+	return &Loader[T]{
+		cfg: cfg, cache: cache, stopped: stopped, stop: stop, flights: map[string][]*flight{},
+	}
+}
+
+// Get gives the value of a key, and false if there is none. On a miss load is
+// called, unless one for the same key is running; its context outlives the
+// caller's and ends with the configured timeout. The value is shared with other
+// callers: it must not be changed.
+func (l *Loader[T]) Get(
+	ctx context.Context, key string, load func(context.Context) (value T, found bool, err error),
+) (value T, found bool, err error) {
+	if r, ok := l.cached(ctx, key); ok {
+		return r.value, r.found, nil
+	}
+	done := l.group.DoChan(key, func() (any, error) {
+		return l.fly(context.WithoutCancel(ctx), key, load)
+	})
+	select {
+	case shared := <-done:
+		if shared.Err != nil {
+			return value, false, shared.Err
+		}
+		r := shared.Val.(result[T])
+		return r.value, r.found, nil
+	case <-ctx.Done():
+		return value, false, fmt.Errorf("wait for %q to be loaded: %w", key, context.Cause(ctx))
+	}
+}
+
+// Invalidate forgets keys whose truth has changed. When it returns, no Get that
+// begins then gives the old value, not even if a load was running meanwhile. A
+// load that runs in another process is not known here: its value lives until
+// its TTL is over.
+func (l *Loader[T]) Invalidate(ctx context.Context, keys ...string) error {
+	for _, stored := range l.outdate(keys) {
+		select {
+		case <-stored:
+		case <-ctx.Done():
+			return fmt.Errorf("invalidate %q: %w", keys, context.Cause(ctx))
+		}
+	}
+	err := l.cache.Delete(ctx, keys...)
+	// Only now: a load that began before the delete may have found the old value
+	// in the cache, and nobody may join it any more.
+	for _, key := range keys {
+		l.group.Forget(key)
+	}
+	if err != nil {
+		return fmt.Errorf("invalidate %q: %w", keys, err)
+	}
+	return nil
+}
+
+// outdate keeps running loads from storing what they bring, and gives what to
+// wait for where one is storing already.
+func (l *Loader[T]) outdate(keys []string) (storing []<-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range keys {
+		for _, f := range l.flights[key] {
+			f.stale = true
+			if f.storing != nil {
+				storing = append(storing, f.storing)
+			}
+		}
+	}
+	return storing
+}
+
+// Close ends running loads and waits for them.
+func (l *Loader[T]) Close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.stop()
+	l.running.Wait()
+}
+
+// fly is one load: the cache once more, for another one may just have ended,
+// then the source, then into the cache.
+func (l *Loader[T]) fly(
+	ctx context.Context, key string, load func(context.Context) (T, bool, error),
+) (result[T], error) {
+	f, err := l.takeOff(key)
+	if err != nil {
+		return result[T]{}, err
+	}
+	defer l.land(key, f)
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	defer context.AfterFunc(l.stopped, cancel)()
+
+	if r, ok := l.cached(ctx, key); ok {
+		return r, nil
+	}
+	value, found, err := load(ctx)
+	if err != nil {
+		return result[T]{}, err
+	}
+	r := result[T]{value, found}
+	return r, l.keep(ctx, key, f, r)
+}
+
+func (l *Loader[T]) takeOff(key string) (*flight, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrLoaderClosed
+	}
+	l.running.Add(1)
+	f := &flight{}
+	l.flights[key] = append(l.flights[key], f)
+	return f, nil
+}
+
+func (l *Loader[T]) land(key string, f *flight) {
+	l.mu.Lock()
+	rest := slices.DeleteFunc(l.flights[key], func(other *flight) bool { return other == f })
+	if len(rest) > 0 {
+		l.flights[key] = rest
+	} else {
+		delete(l.flights, key)
+	}
+	if f.storing != nil {
+		close(f.storing)
+	}
+	l.mu.Unlock()
+	l.running.Done()
+}
+
+// keep stores what a load brought, unless it is stale.
+func (l *Loader[T]) keep(ctx context.Context, key string, f *flight, r result[T]) error {
+	ttl := l.cfg.TTL
+	if !r.found {
+		ttl = l.cfg.NegativeTTL
+	}
+	if ttl <= 0 {
+		return nil
+	}
+	entry, err := l.encode(r)
+	if err != nil {
+		return fmt.Errorf("encode the value of %q: %w", key, err)
+	}
+	l.mu.Lock()
+	stale := f.stale
+	if !stale {
+		f.storing = make(chan struct{})
+	}
+	l.mu.Unlock()
+	if stale {
+		return nil
+	}
+	if err := l.cache.Set(ctx, key, entry, jittered(ttl)); err != nil {
+		l.cacheFailed(fmt.Errorf("keep %q: %w", key, err))
+	}
+	return nil
+}
+
+// cached asks the cache; ok is false when the value has to be loaded.
+func (l *Loader[T]) cached(ctx context.Context, key string) (r result[T], ok bool) {
+	entry, ok, err := l.cache.Get(ctx, key)
+	if err != nil {
+		l.cacheFailed(fmt.Errorf("look up %q: %w", key, err))
+		return r, false
+	}
+	if !ok {
+		return r, false
+	}
+	r, err = l.decode(entry)
+	if err != nil {
+		l.cacheFailed(fmt.Errorf("decode the cached value of %q: %w", key, err))
+		return r, false
+	}
+	return r, true
+}
+
+func (l *Loader[T]) cacheFailed(err error) {
+	if l.cfg.OnCacheError != nil {
+		l.cfg.OnCacheError(err)
+	}
+}
+
+// An entry is one byte that tells whether there is a value, and the value.
+const (
+	entryAbsent byte = 0
+	entryValue  byte = 1
+)
+
+func (l *Loader[T]) encode(r result[T]) ([]byte, error) {
+	if !r.found {
+		return []byte{entryAbsent}, nil
+	}
+	value, err := l.cfg.Encode(r.value)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte{entryValue}, value...), nil
+}
+
+func (l *Loader[T]) decode(entry []byte) (r result[T], err error) {
+	switch {
+	case len(entry) == 1 && entry[0] == entryAbsent:
+		return r, nil
+	case len(entry) == 0 || entry[0] != entryValue:
+		return r, errors.New("not an entry of a loader")
+	}
+	r.value, err = l.cfg.Decode(entry[1:])
+	r.found = err == nil
+	return r, err
+}
+
+// jittered takes a random part off a time to live.
+func jittered(ttl time.Duration) time.Duration {
+	return ttl - time.Duration(rand.Float64()*jitterShare*float64(ttl))
+}
