@@ -52,8 +52,9 @@ type Notice struct {
 
 // Receiver is one server's view of one room. The broker calls its methods one
 // at a time, from goroutines of its own; they must not block and must not call
-// back into the broker. Slices are the receiver's to read, not to change or keep
-// beyond the messages' own strings.
+// back into the broker. The first call may come before Subscribe has returned.
+// Slices are the receiver's to read during the call, not to change or to keep;
+// the strings in them may be kept.
 type Receiver interface {
 	// Deliver hands over messages that follow the last ones without a hole.
 	Deliver(batch []bw.Message)
@@ -67,7 +68,9 @@ type Receiver interface {
 
 // Subscription is a running delivery.
 type Subscription interface {
-	// Close ends it; the receiver is not called after Close returned.
+	// Close ends it; the receiver is not called after Close returned. It waits
+	// for a running call, so the caller must not hold a lock that the receiver
+	// takes. Only the first Close does anything.
 	Close()
 }
 
@@ -75,7 +78,8 @@ type Subscription interface {
 type Tail struct {
 	// Head is the room's newest position.
 	Head bw.Position
-	// Messages are oldest first and end at Head (empty in an empty room).
+	// Messages are oldest first and end at Head (empty in an empty room). They
+	// are the caller's.
 	Messages []bw.Message
 	// Complete is true when Messages holds everything after the seq that was
 	// asked for; false when older ones had to be left to the history.
@@ -88,19 +92,27 @@ type Broker interface {
 	// from another goroutine or before Send returns, and must not block. The
 	// error is a *breakwater.Error: Unavailable when the log cannot be written
 	// now or its queue (bounded in bytes) is full, IDConflict. The room must
-	// exist; the broker does not check it.
+	// exist; the broker does not check it. The strings of s are kept: they must
+	// not be parts of larger or reused buffers.
 	Send(s Send, done func(Ack, error))
 	// Notify tells all subscribers of the room, on every server. Best effort,
-	// never blocks; what cannot be sent is dropped and counted.
+	// never blocks; what cannot be sent is dropped and counted. The slices of n
+	// are the broker's from then on.
 	Notify(n Notice)
 	// Subscribe starts delivery: the first message is the one after the
-	// returned position.
+	// returned position. It does not wait for receivers. The error is a
+	// *breakwater.Error: Unavailable when the log cannot be read now.
 	Subscribe(ctx context.Context, room bw.RoomID, r Receiver) (Subscription, bw.Position, error)
 	// Tail reads what is newer than after, at most the newest limit messages,
-	// without asking the history. limit 0 reads the head only.
+	// without asking the history. limit 0 reads the head only. It has at least
+	// what this broker had acked or delivered, and the position that it had
+	// given to a subscriber, before the call. Errors as in Subscribe.
 	Tail(ctx context.Context, room bw.RoomID, after bw.Seq, limit int) (Tail, error)
-	// Healthy tells whether sends can work now; nil is healthy.
+	// Healthy tells whether sends can work now; nil is healthy, the error says
+	// why not. It asks nobody and costs next to nothing.
 	Healthy(ctx context.Context) error
-	// Close answers everything that was accepted, then stops.
+	// Close answers everything that was accepted, then stops: no receiver is
+	// called after it returned. Later sends fail with Unavailable. It may be
+	// called more than once.
 	Close() error
 }
