@@ -36,6 +36,29 @@ func TestTailsAreBounded(t *testing.T) {
 	}
 }
 
+func TestTailOfOneRoomIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		cfg      membroker.Config
+		textSize int
+		bytes    float64
+	}{
+		{"in bytes", membroker.Config{TailBytes: 5_000}, 1_000, 5_000},
+		{"in messages", membroker.Config{TailMessages: 10}, 100, 10 * 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t, test.cfg, newFakeLog())
+			s.listen(room)
+			for i := range 50 {
+				<-s.begin(room, bw.MessageID(fmt.Sprint(i)), strings.Repeat("x", test.textSize))
+			}
+			if got := s.metric("tail_bytes"); got > test.bytes || got < test.bytes/2 {
+				t.Fatalf("bytes in the tail: got %v, want at most %v and at least half of it", got, test.bytes)
+			}
+		})
+	}
+}
+
 func TestRoomsWithoutSubscribersKeepNoMemory(t *testing.T) {
 	const idle = 5
 	s := open(t, membroker.Config{IdleRooms: idle}, newFakeLog())

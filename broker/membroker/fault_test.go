@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker/membroker"
@@ -95,10 +97,7 @@ func TestOutageEndsByItself(t *testing.T) {
 			t.Fatalf("tail: got %v, want %s", err, bw.Unavailable)
 		}
 		s.log.setFaults(nil, nil)
-		// The wait for the next message lets the time for another try pass.
-		for s.Healthy(context.Background()) != nil {
-			pause(t)
-		}
+		s.eventually("health without any send", func() bool { return s.Healthy(context.Background()) == nil })
 		s.want("a", "text", "", 1, false)
 		s.close()
 		if got := strings.Count(logged.String(), "\n"); got != 2 {
@@ -124,32 +123,87 @@ func TestLogThatWentBackIsRefused(t *testing.T) {
 	})
 }
 
-func TestHoleAndNewEpochAreTold(t *testing.T) {
+// What cannot be read after a failure is told as a gap, and only that.
+func TestHoleIsTold(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		hidden bw.Seq
+		gap    gap
+	}{
+		{"in the middle", 2, gap{1_000, 2, 2}},
+		{"at the end", 4, gap{1_000, 4, 4}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t, membroker.Config{}, newFakeLog())
+				l := s.listen(room)
+				began, release := s.log.stall()
+				answers := []<-chan answer{s.begin(room, "1", "text")}
+				<-began
+				for _, id := range []bw.MessageID{"2", "3", "4"} {
+					answers = append(answers, s.begin(room, id, "text"))
+				}
+				s.log.hide(test.hidden)
+				s.log.setFaults(once(failButStored), nil)
+				release()
+				for _, a := range answers {
+					<-a
+				}
+				for seq := bw.Seq(1); seq <= 4; seq++ {
+					if seq != test.hidden {
+						l.next(t, seq, bw.MessageID(fmt.Sprint(seq)))
+					}
+				}
+				if got := <-l.gaps; got != test.gap {
+					t.Fatalf("gap over what cannot be read: got %+v, want %+v", got, test.gap)
+				}
+				s.want("5", "text", "", 5, false)
+				l.next(t, 5, "5")
+			})
+		})
+	}
+}
+
+func TestNewEpochIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, membroker.Config{}, newFakeLog())
 		l := s.listen(room)
 		s.want("a", "text", "", 1, false)
 		l.next(t, 1, "a")
-
-		s.log.setFaults(once(failButStored), nil)
-		s.want("b", "text", bw.Unavailable, 0, false)
-		s.log.hide(2)
-		s.want("c", "text", "", 3, false)
-		if got, want := <-l.gaps, (gap{s.log.epoch, 2, 2}); got != want {
-			t.Fatalf("gap over what cannot be read: got %+v, want %+v", got, want)
-		}
-		l.next(t, 3, "c")
-
 		s.log.setFaults(once(failNotStored), nil)
-		s.want("d", "text", bw.Unavailable, 0, false)
+		s.want("b", "text", bw.Unavailable, 0, false)
 		s.log.beginEpoch(2_000)
-		got := s.want("d", "text", "", 4, false)
-		if got.Epoch != 2_000 {
+		if got := s.want("b", "text", "", 2, false); got.Epoch != 2_000 {
 			t.Fatalf("epoch after a new life of the log: got %d, want 2000", got.Epoch)
 		}
-		if got, want := <-l.gaps, (gap{2_000, 4, 3}); got != want {
+		if got, want := <-l.gaps, (gap{2_000, 2, 1}); got != want {
 			t.Fatalf("gap of the new epoch: got %+v, want %+v", got, want)
 		}
-		l.next(t, 4, "d")
+		l.next(t, 2, "b")
+	})
+}
+
+// While a room is in doubt its readers see what is published, not what the log
+// may have beyond it.
+func TestTailWhileInDoubtEndsAtThePublishedHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, membroker.Config{SettleEvery: time.Hour}, newFakeLog())
+		for seq := range bw.Seq(5) {
+			s.want(bw.MessageID(fmt.Sprint(seq)), "text", "", seq+1, false)
+		}
+		s.log.setFaults(once(failButStored), nil)
+		s.want("x", "text", bw.Unavailable, 0, false)
+		for _, test := range []struct {
+			hidden, first bw.Seq
+			complete      bool
+		}{{0, 1, true}, {3, 4, false}} {
+			s.log.hide(test.hidden)
+			tail, err := s.Tail(context.Background(), room, 0, 10)
+			if err != nil || tail.Head.Seq != 5 || tail.Complete != test.complete ||
+				len(tail.Messages) == 0 || tail.Messages[0].Seq != test.first || tail.Messages[len(tail.Messages)-1].Seq != 5 {
+				t.Fatalf("tail with seq %d unreadable: got %+v, %v, want it from %d to 5, complete %v",
+					test.hidden, tail, err, test.first, test.complete)
+			}
+		}
 	})
 }

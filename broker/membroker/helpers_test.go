@@ -60,6 +60,18 @@ func (s *subject) want(id bw.MessageID, text string, kind bw.Kind, seq bw.Seq, d
 	return got
 }
 
+// eventually waits in the time of the bubble.
+func (s *subject) eventually(what string, condition func() bool) {
+	s.Helper()
+	for range 1000 {
+		if condition() {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	s.Fatalf("%s: not within 100 s", what)
+}
+
 // metric is the value of a counter or gauge, summed over its labels.
 func (s *subject) metric(name string) float64 {
 	s.Helper()

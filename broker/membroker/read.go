@@ -48,14 +48,13 @@ func (b *Broker) readRange(ctx context.Context, id bw.RoomID, after, to bw.Seq) 
 	if err != nil {
 		return nil, fmt.Errorf("read room %d from seq %d to %d: %w", id, after+1, to, err)
 	}
-	next := to + 1
+	// The log may have more than what is published.
 	for len(messages) > 0 && messages[len(messages)-1].Seq > to {
 		messages = messages[:len(messages)-1]
 	}
 	start := len(messages)
-	for start > 0 && messages[start-1].Seq == next-1 {
+	for next := to; start > 0 && messages[start-1].Seq == next; next-- {
 		start--
-		next--
 	}
 	return messages[start:], nil
 }

@@ -1,7 +1,6 @@
 package membroker
 
 import (
-	"context"
 	"fmt"
 
 	bw "github.com/breakwater-chat/breakwater"
@@ -68,33 +67,32 @@ func (s *sequencer) catchUp(r *room) error {
 		return fmt.Errorf("the log of room %d went back from seq %d to %d", r.id, r.head.Seq, pos.Seq)
 	}
 	for r.head.Seq < pos.Seq {
-		missed, err := s.readMissed(ctx, r, pos.Seq)
-		switch {
-		case err != nil:
-			return err
-		case len(missed) == 0:
-			s.b.skip(r, pos, last)
-		default:
+		missed, err := s.b.log.ReadAfter(ctx, r.id, r.head.Seq, min(settlePage, int(pos.Seq-r.head.Seq)))
+		if err != nil {
+			return fmt.Errorf("read room %d after a failed commit: %w", r.id, err)
+		}
+		switch n := run(missed, r.head.Seq+1); {
+		case n > 0:
 			s.b.mu.Lock()
-			s.b.advance(r, missed)
+			s.b.advance(r, missed[:n])
 			s.b.mu.Unlock()
-			r.deliver(missed)
+			r.deliver(missed[:n])
+		case len(missed) > 0:
+			s.b.skip(r, bw.Position{Epoch: pos.Epoch, Seq: missed[0].Seq - 1}, r.last)
+		default:
+			s.b.skip(r, pos, last)
 		}
 	}
 	return nil
 }
 
-// readMissed reads the next messages up to seq to; none if the log has a hole there.
-func (s *sequencer) readMissed(ctx context.Context, r *room, to bw.Seq) ([]bw.Message, error) {
-	limit := min(settlePage, int(to-r.head.Seq))
-	missed, err := s.b.log.ReadAfter(ctx, r.id, r.head.Seq, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read room %d after a failed commit: %w", r.id, err)
-	}
-	for i := range missed {
-		if missed[i].Seq != r.head.Seq+1+bw.Seq(i) {
-			return missed[:i], nil
+// run is the number of messages at the beginning that have the seqs from first
+// on without a hole.
+func run(messages []bw.Message, first bw.Seq) int {
+	for i := range messages {
+		if messages[i].Seq != first+bw.Seq(i) {
+			return i
 		}
 	}
-	return missed, nil
+	return len(messages)
 }

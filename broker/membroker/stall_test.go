@@ -14,16 +14,6 @@ import (
 	"github.com/breakwater-chat/breakwater/broker/membroker"
 )
 
-// pause lets some time of the bubble pass.
-func pause(t *testing.T) {
-	t.Helper()
-	select {
-	case <-time.After(100 * time.Millisecond):
-	case <-t.Context().Done():
-		t.Fatal("test ended")
-	}
-}
-
 // stall holds every commit until it is released, and says which one began.
 func (l *fakeLog) stall() (began <-chan int, release func()) {
 	starts, gate := make(chan int, 1<<10), make(chan struct{})
@@ -45,7 +35,7 @@ func TestStall(t *testing.T) {
 
 		// The queue takes what it has room for and then refuses at once.
 		var refused answer
-		for i := 1; refused.err == nil; i++ {
+		for i := 1; refused.err == nil && i < 1000; i++ {
 			a := s.begin(room, bw.MessageID(fmt.Sprint(i)), "text")
 			select {
 			case refused = <-a:
@@ -70,9 +60,7 @@ func TestStall(t *testing.T) {
 		if n := <-late.notices; n.Typing != "bob" {
 			t.Fatalf("notice during a stall: got %+v", n)
 		}
-		for s.Healthy(context.Background()) == nil {
-			pause(t)
-		}
+		s.eventually("bad health during a stall", func() bool { return s.Healthy(context.Background()) != nil })
 
 		release()
 		for i, a := range waiting {
@@ -159,5 +147,46 @@ func TestAckComesBeforeDeliveryAndAfterTheHead(t *testing.T) {
 		if first, second := <-o.order, <-o.order; first != "ack" || second != "delivery" {
 			t.Fatalf("order: got %s, %s, want ack, delivery", first, second)
 		}
+	})
+}
+
+// Who subscribes between the ack and the delivery is given the position of the
+// message, and so must not be given the message.
+func TestSubscribeBetweenAckAndDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, membroker.Config{}, newFakeLog())
+		s.listen(room)
+		var late *listener
+		s.Send(broker.Send{Room: room, User: "ann", ID: "1", Text: "text"}, func(broker.Ack, error) {
+			late = s.listen(room)
+		})
+		synctest.Wait()
+		if late.start.Seq != 1 {
+			t.Fatalf("position at the ack: got seq %d, want 1", late.start.Seq)
+		}
+		s.want("2", "text", "", 2, false)
+		late.next(t, 2, "2")
+	})
+}
+
+// A room that a commit is writing to is not forgotten, however many others are
+// read: who subscribes to it must get what is being written.
+func TestRoomOfARunningCommitIsNotEvicted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, membroker.Config{IdleRooms: 1}, newFakeLog())
+		began, release := s.log.stall()
+		sent := s.begin(room, "1", "text")
+		<-began
+		for i := range 50 {
+			if _, err := s.Tail(context.Background(), room+bw.RoomID(i), 0, 1); err != nil {
+				t.Fatalf("tail: %v", err)
+			}
+		}
+		l := s.listen(room)
+		release()
+		if a := <-sent; a.err != nil || a.Seq != l.start.Seq+1 {
+			t.Fatalf("send: got %+v, want seq %d", a, l.start.Seq+1)
+		}
+		l.next(t, 1, "1")
 	})
 }
