@@ -114,6 +114,7 @@ export class Chat {
     };
     on('state', (state) => {
       this.#status.show(state);
+      if (state.state !== 'open') this.#typing.clear();
       if (state.state === 'closed' && ['unauthorized', 'not_your_name'].includes(state.reason)) onclosed();
     });
     on('messages', model((m, detail) => this.#messages(m, detail)));

@@ -20,6 +20,7 @@ export class LogView {
   #model = null;
   #fresh = 0; // live messages that came while the person was reading further up
   #stuck = true; // at the bottom, and to be kept there
+  #height = 0; // of all that is in the log, when it was last looked at
   #resized = new ResizeObserver(() => { if (this.#stuck) this.#toBottom(); });
 
   /** hooks: older(), newer(), latest(), retry(id), discard(id). */
@@ -133,12 +134,17 @@ export class LogView {
   #toBottom() {
     this.#stuck = true;
     this.#fresh = 0;
-    this.#log.scrollTop = this.#log.scrollHeight;
+    this.#height = this.#log.scrollHeight;
+    this.#log.scrollTop = this.#height;
     if (this.#model) this.#model.scrollTop = null;
   }
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    if (this.#stuck && scrollHeight !== this.#height) { // the text was laid out anew, nobody scrolled
+      this.#toBottom();
+      return;
+    }
     const below = scrollHeight - scrollTop - clientHeight;
     this.#stuck = below < nearBottom && !this.#model?.around;
     if (!this.#model || this.#log.offsetParent === null) return;

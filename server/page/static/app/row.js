@@ -19,7 +19,7 @@ export function messageRow(message, previous, me) {
   grouped ? null : avatar(message.user),
   h('div', { class: 'body' },
     h('div', { class: grouped ? 'sr' : 'meta' },
-      h('span', { class: 'author' }, message.user), timeElement(message.timestamp)),
+      h('span', { class: 'author' }, message.user), ' ', timeElement(message.timestamp)),
     h('div', { class: 'text' }, ...linked(message.text))));
 }
 
