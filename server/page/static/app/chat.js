@@ -5,15 +5,13 @@ import { ComposerView } from './composer.js';
 import { byId, paintAvatar, storage } from './dom.js';
 import { LogView } from './log-view.js';
 import { PeopleView } from './people.js';
+import { Reader } from './reader.js';
 import { RoomListView } from './room-list.js';
 import { RoomModel } from './room-model.js';
 import { SearchView } from './search.js';
 import { StatusView } from './status.js';
 import { TypingView } from './typing.js';
 import { explain } from './words.js';
-
-const olderPage = 50;
-const aroundPage = 30;
 
 export class Chat {
   #me;
@@ -22,16 +20,16 @@ export class Chat {
   #client;
   #models = new Map(); // joined rooms by id
   #active = null;
-  #loading = false;
-  #wanted = null; // a hit to jump to once its room is joined
   #log;
+  #reader;
   #rooms;
   #people;
   #typing;
   #search;
   #status;
   #composer;
-  #onvisible = () => this.#seen();
+  #stopped = false;
+  #onvisible = () => this.#looked();
 
   constructor({ session, api, panels, onclosed }) {
     this.#me = session.user;
@@ -39,11 +37,14 @@ export class Chat {
     this.#panels = panels;
     this.#client = new ChatClient({ user: this.#me, getToken: (o) => session.token(o), storage: storage('localStorage') });
     this.#log = new LogView(this.#me, {
-      older: () => this.#older(),
-      newer: () => this.#newer(),
-      latest: () => this.#latest(),
+      older: () => this.#reader.older(),
+      newer: () => this.#reader.newer(),
+      latest: () => this.#reader.latest(),
       retry: (id) => { this.#client.retry(id); this.#showPending(); },
       discard: (id) => { this.#client.discard(id); this.#showPending(); },
+    });
+    this.#reader = new Reader({
+      log: this.#log, client: this.#client, api, shown: () => this.#active, open: (id) => this.open(id, this.#name(id)),
     });
     this.#rooms = new RoomListView(api, {
       open: (room) => this.open(room.id, room.name),
@@ -53,7 +54,7 @@ export class Chat {
     });
     this.#people = new PeopleView(api, this.#me);
     this.#typing = new TypingView(this.#me);
-    this.#status = new StatusView(() => this.#client.nudge());
+    this.#status = new StatusView(() => this.#again());
     this.#composer = new ComposerView({
       send: (text) => this.#send(text),
       typing: () => this.#client.typing(this.#active.id),
@@ -61,7 +62,9 @@ export class Chat {
     this.#search = new SearchView(api, {
       room: () => this.#active?.id ?? null,
       name: (id) => this.#name(id),
-      jump: (hit) => this.#jump(hit),
+      jump: (hit) => this.#reader.jump(hit).catch((err) => {
+        byId('search-summary').textContent = explain(err);
+      }),
     });
     this.#wire(onclosed);
   }
@@ -76,6 +79,7 @@ export class Chat {
     this.#people.show(null);
     const wanted = this.#remembered();
     await this.#rooms.start();
+    if (this.#stopped) return;
     for (const id of wanted.rooms) this.#join(id, this.#name(id));
     if (wanted.active !== null) this.open(wanted.active, this.#name(wanted.active));
     else this.#showActive();
@@ -83,6 +87,7 @@ export class Chat {
   }
 
   stop() {
+    this.#stopped = true;
     document.removeEventListener('visibilitychange', this.#onvisible);
     for (const view of [this.#rooms, this.#people, this.#status, this.#log]) view.stop();
     this.#typing.clear();
@@ -101,6 +106,7 @@ export class Chat {
     this.#active = this.#models.get(id);
     this.#panels.close();
     this.#showActive();
+    this.#remember();
     if (matchMedia('(hover: hover)').matches) this.#composer.focus(); // on a phone it would raise the keyboard
   }
 
@@ -139,6 +145,7 @@ export class Chat {
     this.#models.set(id, new RoomModel(id, name));
     this.#client.join(id);
     this.#remember();
+    if (!this.#rooms.known.has(id)) this.#rooms.learn(id);
   }
 
   #leave(id) {
@@ -170,7 +177,7 @@ export class Chat {
     if (model !== this.#active) return;
     this.#people.reload(500);
     this.#log.show(model, this.#pending(model));
-    if (this.#wanted?.room === model.id) this.#jump(this.#wanted);
+    this.#reader.joined(model);
   }
 
   #messages(model, { messages, replay }) {
@@ -202,7 +209,7 @@ export class Chat {
   }
 
   #send(text) {
-    if (this.#active.around) this.#latest();
+    if (this.#active.around) this.#reader.latest();
     this.#client.send(this.#active.id, text);
     this.#showPending();
     this.#log.stick();
@@ -212,75 +219,6 @@ export class Chat {
 
   #showPending() {
     if (this.#active) this.#log.pending(this.#pending(this.#active));
-  }
-
-  async #older() {
-    const model = this.#active;
-    const run = model?.shown;
-    const first = run?.messages[0];
-    if (!first || run.atStart) return;
-    await this.#load(async () => {
-      const { messages, next } = await this.#client.history(model.id, { before: first.missing ? first.from : first.seq, limit: olderPage });
-      if (model.shown !== run) return;
-      model.prepend(run, messages, next);
-      if (model === this.#active) this.#log.prepend(messages);
-    });
-    if (model === this.#active && !this.#log.filled && run.messages[0] !== first) await this.#older();
-  }
-
-  async #newer() {
-    const model = this.#active;
-    const run = model?.around;
-    if (!run) return;
-    await this.#load(async () => {
-      const last = run.messages.at(-1);
-      const { messages, next } = await this.#client.history(model.id, { after: last.seq, limit: olderPage });
-      if (model.around !== run) return;
-      const length = run.messages.length;
-      model.extend(messages, next);
-      if (model === this.#active) this.#log.extend(model.shown.messages.slice(length), last);
-    });
-  }
-
-  #latest() {
-    this.#active.around = null;
-    this.#active.scrollTop = null;
-    this.#log.show(this.#active, this.#pending(this.#active));
-  }
-
-  // One page at a time. What fails is asked for again by the next scroll or the button.
-  async #load(work) {
-    if (this.#loading) return;
-    this.#loading = true;
-    this.#log.busy = true;
-    try {
-      await work();
-    } catch (err) {
-      explain(err);
-    } finally {
-      this.#loading = false;
-      this.#log.busy = false;
-    }
-  }
-
-  async #jump(hit) {
-    this.open(hit.room, this.#name(hit.room));
-    const model = this.#active;
-    this.#wanted = model.joined ? null : hit;
-    if (this.#wanted || this.#log.reveal(hit.seq)) return;
-    try {
-      const [older, newer] = await Promise.all([
-        this.#api.messages(hit.room, { before: hit.seq + 1, limit: aroundPage }),
-        this.#api.messages(hit.room, { after: hit.seq, limit: aroundPage }),
-      ]);
-      if (model !== this.#active) return;
-      model.detach(older, newer);
-      model.scrollTop = 0;
-      this.#log.show(model, this.#pending(model));
-      this.#log.reveal(hit.seq);
-    } catch (err) {
-      byId('search-summary').textContent = explain(err);
-    }
   }
 
   #showActive() {
@@ -296,15 +234,26 @@ export class Chat {
       this.#log.show(model, this.#pending(model));
     }
     this.#seen();
-    this.#remember();
   }
 
   #seen() {
     if (document.visibilityState !== 'visible') return;
     if (this.#active) this.#active.unread = 0;
-    this.#client.nudge();
     this.#rooms.render();
     this.#title();
+  }
+
+  // The page came into view again, perhaps after the machine slept.
+  #looked() {
+    if (document.visibilityState !== 'visible') return;
+    this.#client.nudge();
+    this.#rooms.refresh();
+    this.#seen();
+  }
+
+  #again() {
+    if (this.#client.state.state === 'closed') this.#client.connect();
+    else this.#client.nudge();
   }
 
   #title() {
@@ -320,7 +269,8 @@ export class Chat {
 
   // The list may bring the name of a room that was joined by its number.
   #listed() {
-    for (const model of this.#models.values()) model.name = this.#name(model.id);
+    for (const model of this.#models.values()) model.name = this.#rooms.known.get(model.id)?.name ?? model.name;
+    if (this.#active) byId('room-title').textContent = this.#active.name;
     const none = this.#rooms.known.size === 0;
     byId('welcome-title').textContent = none ? 'No rooms yet' : 'Choose a room';
     byId('welcome-text').textContent = none ? 'Open the first one with “New room”.' : 'Pick one from the list, or open a new one.';

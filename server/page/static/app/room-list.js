@@ -64,6 +64,15 @@ export class RoomListView {
     this.render();
   }
 
+  /** Asks for one room that no page of the list has brought yet. */
+  async learn(id) {
+    const room = await this.#api.room(id).catch(() => null); // a room that is gone is told of elsewhere
+    if (!room || this.#stopped) return;
+    this.#rooms.set(id, room);
+    this.#hooks.changed();
+    this.render();
+  }
+
   render() {
     const models = this.#hooks.models();
     const others = [...this.#rooms.values()].filter((room) => !models.has(room.id));

@@ -3,6 +3,8 @@
 import { byId } from './dom.js';
 import { stateWords } from './words.js';
 
+const idleReasons = new Set(['no_room', 'not_started', 'closed']);
+
 export class StatusView {
   #badge = byId('state-badge');
   #text = byId('state-text');
@@ -21,8 +23,9 @@ export class StatusView {
     const words = stateWords(state);
     if (this.#text.textContent !== words) this.#text.textContent = words;
     this.#count.textContent = '';
-    this.#retry.hidden = state.state !== 'waiting' || state.reason === 'busy';
-    this.#note.hidden = state.state === 'open' || state.reason === 'no_room';
+    const idle = idleReasons.has(state.reason); // closed, and rightly so
+    this.#retry.hidden = idle || state.reason === 'busy' || !['waiting', 'closed'].includes(state.state);
+    this.#note.hidden = idle || state.state === 'open';
     if (state.state !== 'waiting') return;
     const tick = () => {
       const seconds = Math.ceil((state.retryAt - Date.now()) / 1000);
