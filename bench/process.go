@@ -72,7 +72,7 @@ func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
-	impatient := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
+	impatient := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 	defer impatient.Stop()
 	<-p.done
 	if err := p.cmd.Wait(); err != nil {
