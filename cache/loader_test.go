@@ -33,8 +33,9 @@ type fakeCache struct {
 	expires map[string]time.Time
 	ttls    []time.Duration
 	err     error
-	// onSet, if not nil, runs before a set takes effect.
-	onSet func()
+	// These run, if not nil, after a get that found nothing, before a set takes
+	// effect, and after a delete.
+	onMiss, onSet, onDelete func()
 }
 
 func newFakeCache() *fakeCache {
@@ -43,12 +44,17 @@ func newFakeCache() *fakeCache {
 
 func (c *fakeCache) Get(_ context.Context, key string) ([]byte, bool, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	value, ok := c.values[key]
-	if !ok || c.err != nil || !time.Now().Before(c.expires[key]) {
-		return nil, false, c.err
+	ok = ok && c.err == nil && time.Now().Before(c.expires[key])
+	err := c.err
+	c.mu.Unlock()
+	if !ok {
+		value = nil
+		if c.onMiss != nil {
+			c.onMiss()
+		}
 	}
-	return value, true, nil
+	return value, ok, err
 }
 
 func (c *fakeCache) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
@@ -67,9 +73,13 @@ func (c *fakeCache) Set(_ context.Context, key string, value []byte, ttl time.Du
 
 func (c *fakeCache) Delete(_ context.Context, keys ...string) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	maps.DeleteFunc(c.values, func(key string, _ []byte) bool { return slices.Contains(keys, key) })
-	return c.err
+	err := c.err
+	c.mu.Unlock()
+	if c.onDelete != nil {
+		c.onDelete()
+	}
+	return err
 }
 
 func (c *fakeCache) Close() error { return nil }
@@ -132,6 +142,16 @@ func TestOneLoadForAll(t *testing.T) {
 			t.Fatalf("loads for %d callers: got %d, want 1", callers, got)
 		}
 	})
+}
+
+// A caller misses; before it begins to load another one's load ends.
+func TestNoLoadAfterAMissThatIsOutdated(t *testing.T) {
+	s := open(t)
+	s.cache.onMiss = func() {
+		s.cache.onMiss = nil
+		s.want(gives("first"), "first", true)
+	}
+	s.want(gives("second"), "first", true)
 }
 
 func TestWhoGivesUpDoesNotFailTheOthers(t *testing.T) {
