@@ -20,7 +20,7 @@ export class LogView {
   #model = null;
   #fresh = 0; // live messages that came while the person was reading further up
   #stuck = true; // at the bottom, and to be kept there
-  #height = 0; // of all that is in the log, when it was last looked at
+  #size = ''; // of the window onto the messages, when it was last at the bottom
   #resized = new ResizeObserver(() => { if (this.#stuck) this.#toBottom(); });
 
   /** hooks: older(), newer(), latest(), retry(id), discard(id). */
@@ -53,6 +53,7 @@ export class LogView {
       this.#edges();
       return;
     }
+    if (this.#stuck) this.#scrolled(); // the event of a scroll may come only after this message
     const follow = this.#stuck || messages.some((m) => m.user === this.#me && !replay);
     const add = () => {
       for (let i = 0; i < dropped; i++) this.#list.firstChild?.remove();
@@ -61,9 +62,9 @@ export class LogView {
     };
     if (replay) this.#quietly(add);
     else add();
-    if (follow) this.#toBottom();
-    else this.#fresh += messages.length;
+    if (!follow) this.#fresh += messages.length;
     this.#edges();
+    if (follow) this.#toBottom();
   }
 
   /** Older messages at the top: what the person reads stays where it is. */
@@ -134,14 +135,16 @@ export class LogView {
   #toBottom() {
     this.#stuck = true;
     this.#fresh = 0;
-    this.#height = this.#log.scrollHeight;
-    this.#log.scrollTop = this.#height;
+    this.#size = this.#windowSize();
+    this.#log.scrollTop = this.#log.scrollHeight;
     if (this.#model) this.#model.scrollTop = null;
   }
 
+  #windowSize() { return `${this.#log.clientWidth}×${this.#log.clientHeight}`; }
+
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    if (this.#stuck && scrollHeight !== this.#height) { // the text was laid out anew, nobody scrolled
+    if (this.#stuck && this.#size !== this.#windowSize()) { // laid out anew: nobody scrolled
       this.#toBottom();
       return;
     }
