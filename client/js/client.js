@@ -149,6 +149,7 @@ export class ChatClient {
       transmit: (frame) => this.#connection.send(frame),
       page: (room, after, limit) => this.history(room, { after, limit }),
       rejoin: (room) => this.#rejoin(room),
+      own: (message) => message.user === this.#user,
       stalled: () => this.#connection.drop(),
       sent: (sent) => this.#events.emit('sent', sent),
       refused: (item) => this.#events.emit('refused', view(item)),

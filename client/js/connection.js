@@ -50,7 +50,7 @@ export class Connection {
 
   /** Hands a frame to the socket; false when there is none that is open. */
   send(frame) {
-    if (this.#state.state !== OPEN) return false;
+    if (this.#openedAt === null) return false;
     this.#socket.send(JSON.stringify(frame));
     return true;
   }

@@ -18,8 +18,8 @@ export class Sender {
   #checking = new Set(); // feeds whose old messages are being looked up
 
   /**
-   * hooks: feed(room), transmit(frame) -> sent, page(room, after, limit), rejoin(room), stalled(), pause(attempt),
-   * sent({id, room, epoch, seq, timestamp, duplicate}), refused(item), changed(item).
+   * hooks: feed(room), transmit(frame) -> sent, page(room, after, limit), rejoin(room), stalled(),
+   * pause(attempt), own(message), sent(answer), refused(item), changed(item).
    */
   constructor(outbox, env, options, hooks) {
     this.#outbox = outbox;
@@ -157,7 +157,7 @@ export class Sender {
     for (let page = 0; page < maxPages && after < feed.seenFrom; page++) {
       const { messages } = await this.#hooks.page(feed.id, after, pageSize);
       if (messages.length === 0) return;
-      for (const m of messages) this.settle(m);
+      for (const m of messages) if (this.#hooks.own(m)) this.settle(m);
       after = messages.at(-1).seq;
     }
   }

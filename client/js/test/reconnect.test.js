@@ -263,3 +263,15 @@ test('a join refused for a while is tried again', async () => {
   await clock.advance(2000);
   assert.equal(server.socket.frames('join').length, 2);
 });
+
+test('an application that leaves a room because the connection is lost does no harm', async () => {
+  const { client, server, clock } = await startJoined();
+  client.join(2);
+  client.send(1, 'hi');
+  client.on('pending', () => client.leave(2));
+  server.socket.fail();
+  await clock.advance(250);
+  assert.equal(server.sockets.length, 2);
+  server.socket.open();
+  assert.deepEqual(server.socket.frames('join'), []);
+});
