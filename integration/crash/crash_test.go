@@ -17,14 +17,18 @@ const (
 	clients = 20
 	// others are the rooms beside the common one; each client is in one of them.
 	others = 4
+	// maxKills is how often a round kills its server at most.
+	maxKills = 3
+	// burst is how many sends each client adds at once before some kills.
+	burst = 10
 )
 
 // seedVariable names the environment variable that replays one round.
 const seedVariable = "BREAKWATER_CRASH_SEED"
 
-// TestKilledServerKeepsItsPromises kills the server once a round, at a moment
-// that the round's seed draws: in half of them at any time, in the other half
-// within milliseconds of a burst of sends, when a group commit is under way.
+// TestKilledServerKeepsItsPromises kills the server up to three times a round,
+// at moments that the round's seed draws: half of them at any time, the other
+// half within milliseconds of a burst of sends, when a group commit is under way.
 func TestKilledServerKeepsItsPromises(t *testing.T) {
 	if replay := os.Getenv(seedVariable); replay != "" {
 		seed, err := strconv.ParseUint(replay, 10, 64)
@@ -44,13 +48,13 @@ func TestKilledServerKeepsItsPromises(t *testing.T) {
 			storedUnacked += r.storedUnacked
 		})
 	}
-	t.Logf("over all rounds %d sends had no ack when the server was killed, %d of them were stored nevertheless", unacked, storedUnacked)
+	t.Logf("over all rounds %d sends had no ack when a server was killed, %d of them were stored nevertheless", unacked, storedUnacked)
 	if storedUnacked == 0 {
 		t.Errorf("got %d sends under way at the kills and none stored without its ack: no kill came while a commit was under way", unacked)
 	}
 }
 
-// round is one life, death and second life of a server.
+// round is one server, killed and started again.
 type round struct {
 	*testing.T
 	seed    uint64
@@ -60,7 +64,7 @@ type round struct {
 	// talk and quiet, closed, begin and end the clients' sending; moved is told
 	// of all that they receive.
 	talk, quiet, moved chan struct{}
-	// unacked counts sends without an ack at the kill, storedUnacked those that
+	// unacked counts sends without an ack at a kill, storedUnacked those that
 	// the log had nevertheless.
 	unacked, storedUnacked int
 }
@@ -75,28 +79,31 @@ func newRound(t *testing.T, seed uint64) *round {
 
 func (r *round) play() {
 	data := r.TempDir()
-	first := startServer(r.T, data, "127.0.0.1:0")
-	r.populate(first)
+	running := startServer(r.T, data, "127.0.0.1:0")
+	r.populate(running)
 	ctx, cancel := context.WithCancel(r.Context())
-	var running sync.WaitGroup
+	var people sync.WaitGroup
 	for _, c := range r.clients {
-		running.Go(func() { c.run(ctx) })
+		people.Go(func() { c.run(ctx) })
 	}
-	defer func() { cancel(); running.Wait() }()
+	defer func() { cancel(); people.Wait() }()
 	r.waitFor("everybody to join", func(c *client) bool { return len(c.record.streams) == len(c.rooms) })
 
 	close(r.talk)
-	r.kill(first)
-	r.pause(0, 200*time.Millisecond)
-	second := startServer(r.T, data, first.address)
-	r.waitFor("everybody to come back", func(c *client) bool { return c.sessions >= 2 })
+	kills := 1 + r.random.IntN(maxKills)
+	for n := range kills {
+		r.kill(running)
+		r.pause(0, 200*time.Millisecond)
+		running = startServer(r.T, data, running.address)
+		r.waitFor("everybody to come back", func(c *client) bool { return c.sessions >= n+2 })
+	}
 	r.pause(200*time.Millisecond, 400*time.Millisecond)
 	close(r.quiet)
 	r.waitFor("every send's ack", func(c *client) bool { return len(c.unacked) == 0 })
 
 	h := history{stored: map[int64][]message{}, epochs: map[int64]int64{}}
 	for _, room := range r.rooms {
-		h.stored[room] = second.pages(r.T, room, r.clients[0].token)
+		h.stored[room] = running.pages(r.T, room, r.clients[0].token)
 	}
 	// What is missing after that wait is the checker's to name.
 	r.waitOr(func(c *client) bool {
@@ -108,8 +115,8 @@ func (r *round) play() {
 		return true
 	})
 	cancel()
-	running.Wait()
-	second.stop(r.T)
+	people.Wait()
+	running.stop(r.T)
 	r.judge(h)
 }
 
@@ -140,11 +147,14 @@ func (r *round) populate(s *server) {
 // kill ends the server at the moment that the seed draws.
 func (r *round) kill(s *server) {
 	if r.random.IntN(2) == 0 {
-		r.pause(300*time.Millisecond, 1300*time.Millisecond)
+		r.pause(200*time.Millisecond, 1500*time.Millisecond)
 	} else {
-		r.pause(300*time.Millisecond, 900*time.Millisecond)
+		r.pause(200*time.Millisecond, 1000*time.Millisecond)
 		for _, c := range r.clients {
-			c.burst <- 10
+			select {
+			case c.burst <- burst:
+			default: // it has not heard of the one before yet
+			}
 		}
 		r.pause(0, 6*time.Millisecond)
 	}
@@ -227,11 +237,11 @@ func (r *round) judge(h history) {
 		}
 		r.Error(b)
 	}
-	sends := 0
+	var sends int
 	for _, record := range h.records {
 		sends += len(record.sends)
 	}
-	r.Logf("%d sends, %d without an ack at the kill, %d of them stored", sends, r.unacked, r.storedUnacked)
+	r.Logf("%d sends, %d without an ack at a kill, %d of them stored", sends, r.unacked, r.storedUnacked)
 	if len(broken) > 0 {
 		return
 	}
