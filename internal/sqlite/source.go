@@ -23,6 +23,9 @@ func source(path string, cacheKiB int, pragmas ...string) string {
 		fmt.Sprintf("cache_size(-%d)", cacheKiB),
 		"journal_size_limit(67108864)", // a WAL that a long read let grow shrinks to 64 MiB
 		"temp_store(MEMORY)",
+		// 16 MiB of log before it is copied into the database: a page that many
+		// commits changed is copied once.
+		"wal_autocheckpoint(4000)",
 	}, pragmas...)}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
