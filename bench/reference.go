@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +24,11 @@ type reference struct {
 	epoll, listener int
 	// members by descriptor; nil where there is none.
 	members []*referenceMember
-	// log holds the frames of one round.
-	log    []byte
-	seq    int64
-	buffer []byte
+	// log holds the frames that the members do not have yet.
+	log     []byte
+	flushed time.Time
+	seq     int64
+	buffer  []byte
 	// behind counts members whose socket was full.
 	behind int
 }
@@ -38,6 +39,10 @@ type referenceMember struct {
 	// rest is what a full socket did not take yet.
 	rest []byte
 }
+
+// busyDelay is the least time between two flushes: under load it fills the
+// writes, and a quiet room never waits for it.
+const busyDelay = 3 * time.Millisecond
 
 // referenceRoom is where everything happens.
 const referenceRoom = `"room":1,"epoch":1`
@@ -57,7 +62,7 @@ func serveReference(stop <-chan os.Signal, out io.Writer) error {
 		default:
 		}
 		timeout := 100
-		if r.behind > 0 {
+		if r.behind > 0 || len(r.log) > 0 {
 			timeout = 1
 		}
 		n, err := unix.EpollWait(r.epoll, events, timeout)
@@ -77,9 +82,11 @@ func serveReference(stop <-chan os.Signal, out io.Writer) error {
 
 // flush gives every member what the round added, in one write.
 func (r *reference) flush() error {
-	if len(r.log) == 0 && r.behind == 0 {
+	now := time.Now()
+	if len(r.log) == 0 && r.behind == 0 || now.Sub(r.flushed) < busyDelay {
 		return nil
 	}
+	r.flushed = now
 	for _, m := range r.members {
 		if m != nil && m.name != "" {
 			if err := r.write(m, r.log); err != nil {
@@ -120,16 +127,24 @@ func newReference() (*reference, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("making an epoll: %w", err)
 	}
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, 0, fmt.Errorf("making a socket: %w", err)
+	}
+	r := &reference{epoll: epoll, listener: listener, buffer: make([]byte, 64<<10)}
+	err = errors.Join(
+		unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+		unix.Listen(listener, unix.SOMAXCONN),
+		r.watch(listener),
+	)
 	if err != nil {
 		return nil, 0, fmt.Errorf("listening: %w", err)
 	}
-	file, err := listener.(*net.TCPListener).File()
+	address, err := unix.Getsockname(listener)
 	if err != nil {
 		return nil, 0, fmt.Errorf("listening: %w", err)
 	}
-	r := &reference{epoll: epoll, listener: int(file.Fd()), buffer: make([]byte, 64<<10)}
-	return r, listener.Addr().(*net.TCPAddr).Port, errors.Join(unix.SetNonblock(r.listener, true), r.watch(r.listener))
+	return r, address.(*unix.SockaddrInet4).Port, nil
 }
 
 func (r *reference) watch(fd int) error {
