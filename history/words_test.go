@@ -106,8 +106,10 @@ func TestHighlight(t *testing.T) {
 		{"whole words only", "catalog cat", "cat", "catalog <em>cat</em>"},
 		{"phrase", "big red bus, red big", `"big red"`, "<em>big</em> <em>red</em> bus, red big"},
 		{"overlapping", "a a a", `"a a"`, "<em>a</em> <em>a</em> <em>a</em>"},
-		{"escaped", `<script>alert("x")</script> & x`, "script",
-			`&lt;<em>script</em>&gt;alert(&#34;x&#34;)&lt;/<em>script</em>&gt; &amp; x`},
+		{
+			"escaped", `<script>alert("x")</script> & x`, "script",
+			`&lt;<em>script</em>&gt;alert(&#34;x&#34;)&lt;/<em>script</em>&gt; &amp; x`,
+		},
 		{"touching words", "说你好!", "你好", "说<em>你好</em>!"},
 		{"emoji", "ok👍🏽!", "👍", "ok<em>👍</em>🏽!"},
 		{"accents", "un re\u0301sume\u0301", "résumé", "un <em>re\u0301sume\u0301</em>"},

@@ -110,8 +110,10 @@ func TestOpensAtOnceRunAStepOnce(t *testing.T) {
 func TestANewerSchemaIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	older := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE a (n INTEGER);\n")}}
-	newer := fstest.MapFS{"00001_a.sql": older["00001_a.sql"],
-		"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE b (n INTEGER);\n")}}
+	newer := fstest.MapFS{
+		"00001_a.sql": older["00001_a.sql"],
+		"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE b (n INTEGER);\n")},
+	}
 	if err := migrate(t.Context(), path, steps(newer)); err != nil {
 		t.Fatal(err)
 	}

@@ -188,26 +188,27 @@ func atOnce[T any](n int, call func(i int) (T, error)) (values []T, errs []error
 	return values, errs
 }
 
-// expire calls ExpireLeases until it has declared n incarnations dead.
-func (s *suite) expire(t tester, n int) []store.Identity {
+// expireOne calls ExpireLeases until it has declared one incarnation dead, and
+// no other with it.
+func (s *suite) expireOne(t tester) store.Identity {
 	t.Helper()
-	var dead []store.Identity
 	deadline := time.After(waitLimit)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for len(dead) < n {
-		more, err := s.ExpireLeases(context.Background())
-		if err != nil {
-			t.Fatalf("ExpireLeases: %v", err)
+	for {
+		dead, err := s.ExpireLeases(context.Background())
+		if err != nil || len(dead) > 1 {
+			t.Fatalf("ExpireLeases: got %v and %v, want one in the end", dead, err)
 		}
-		dead = append(dead, more...)
+		if len(dead) == 1 {
+			return dead[0]
+		}
 		select {
 		case <-deadline:
-			t.Fatalf("after %v %d leases have expired, want %d", waitLimit, len(dead), n)
+			t.Fatalf("after %v no lease has expired", waitLimit)
 		case <-tick.C:
 		}
 	}
-	return dead
 }
 
 // drain deletes all orphans, at most limit at once.
