@@ -107,5 +107,6 @@ function query(fields) {
   for (const [key, value] of Object.entries(fields)) {
     if (value !== undefined && value !== null && value !== '') params.set(key, value);
   }
-  return params.size ? `?${params}` : '';
+  const text = params.toString();
+  return text ? `?${text}` : '';
 }
