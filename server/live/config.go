@@ -1,0 +1,111 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// Config bounds a Hub.
+type Config struct {
+	Limits wire.Limits
+	// MaxConnections is how many connections may be open at once.
+	MaxConnections int
+	// Loops is the number of epoll loops, Flushers that of goroutines that
+	// write to the members of rooms.
+	Loops, Flushers int
+	// MaxLag is how many bytes a member may be behind the head of its room's
+	// log before it counts as a slow consumer.
+	MaxLag int
+	// MaxQueue is how many bytes of answers may wait for a connection before
+	// it is not read from any more.
+	MaxQueue int
+	// MaxSends is how many sends of one connection may be under way before it
+	// is not read from any more.
+	MaxSends int
+	// BusyDelay is how long a room that was written less than that ago waits to
+	// fill its next write; a quiet room never waits.
+	BusyDelay time.Duration
+	// PingInterval is after how much silence a connection is pinged,
+	// SilenceTimeout after how much it is closed.
+	PingInterval, SilenceTimeout time.Duration
+	// StallTimeout is how long a connection may take nothing of what waits for it.
+	StallTimeout time.Duration
+	// PresenceInterval is the least time between two presence frames of a room,
+	// TypingInterval that between two typing frames of one user in a room.
+	PresenceInterval, TypingInterval time.Duration
+	// JoinTimeout bounds what a join, a leave or a page may take.
+	JoinTimeout time.Duration
+	// RoomLinger is how long a room stays subscribed after its last member left.
+	RoomLinger time.Duration
+}
+
+// DefaultConfig returns the bounds of the public contract and, where it names
+// none, those measured to serve well.
+func DefaultConfig() Config {
+	return Config{
+		Limits:           wire.DefaultLimits(),
+		MaxConnections:   15_000,
+		Loops:            max(1, runtime.GOMAXPROCS(0)/2),
+		Flushers:         runtime.GOMAXPROCS(0),
+		MaxLag:           4 << 20,
+		MaxQueue:         256 << 10,
+		MaxSends:         256,
+		BusyDelay:        3 * time.Millisecond,
+		PingInterval:     25 * time.Second,
+		SilenceTimeout:   60 * time.Second,
+		StallTimeout:     30 * time.Second,
+		PresenceInterval: 250 * time.Millisecond,
+		TypingInterval:   3 * time.Second,
+		JoinTimeout:      10 * time.Second,
+		RoomLinger:       time.Second,
+	}
+}
+
+// Rooms tells which rooms exist.
+type Rooms interface {
+	// FindRoom fails with NoSuchRoom if there is none.
+	FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error)
+}
+
+// Sends meters how often users send.
+type Sends interface {
+	// Allow takes one send from the user's allowance, or says after what time
+	// there will be one.
+	Allow(user bw.Name) (retryAfter time.Duration, ok bool)
+}
+
+// Deps are what a Hub works with; it owns none of them.
+type Deps struct {
+	Broker  broker.Broker
+	History history.History
+	Members store.Memberships
+	// Identity is the server's registered incarnation.
+	Identity   store.Identity
+	Rooms      Rooms
+	Sends      Sends
+	Registerer prometheus.Registerer
+	Log        *slog.Logger
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.MaxConnections < 1:
+		return errors.New("the number of connections must be positive")
+	case c.Loops < 1 || c.Flushers < 1:
+		return errors.New("at least one loop and one flusher are needed")
+	case c.PingInterval <= 0 || c.SilenceTimeout <= c.PingInterval:
+		return errors.New("the silence timeout must be longer than the ping interval, and both positive")
+	}
+	return nil
+}

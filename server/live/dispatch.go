@@ -1,0 +1,164 @@
+package live
+
+import (
+	"context"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// dispatch works on one message of the client. Called under readMu: what takes
+// time holds the connection's later frames back and goes on elsewhere.
+func (c *conn) dispatch(payload []byte) {
+	f, err := c.hub.cfg.Limits.ParseClientFrame(payload)
+	if err != nil {
+		c.hub.metrics.framesIn.WithLabelValues("malformed").Inc()
+		c.refuse(f.ID, err)
+		in := c.inbox()
+		if in.malformed++; in.malformed >= maxMalformed {
+			c.closeWith(wire.CloseMalformedFrames, "")
+		}
+		return
+	}
+	if c.in != nil {
+		c.in.malformed = 0
+	}
+	c.hub.metrics.framesIn.WithLabelValues(f.Type).Inc()
+	switch f.Type {
+	case wire.TypeSend:
+		c.sendMessage(f)
+	case wire.TypeTyping:
+		c.typing(f)
+	case wire.TypeJoin:
+		c.request(f.ID, func(ctx context.Context) error { return c.joinRoom(ctx, f.ID, f.Room, f.Since) })
+	case wire.TypeLeave:
+		c.request(f.ID, func(context.Context) error { return c.leaveRoom(f.ID, f.Room) })
+	case wire.TypeHistory:
+		c.request(f.ID, func(ctx context.Context) error { return c.readHistory(ctx, f) })
+	}
+}
+
+// refuse answers a request that failed; the connection stays.
+func (c *conn) refuse(id string, err error) {
+	code := wire.Code(err)
+	c.hub.metrics.errors.WithLabelValues(string(code)).Inc()
+	if code == bw.Internal {
+		c.hub.deps.Log.Error("a request failed", "connection", c.id, "user", c.name, "error", err)
+	}
+	c.answer(wire.AppendError(nil, id, err))
+}
+
+// request does what takes time in a goroutine of its own, while the
+// connection's later frames wait.
+func (c *conn) request(id string, do func(context.Context) error) {
+	c.hold(holdRequest)
+	c.hub.wg.Go(func() {
+		defer c.release(holdRequest)
+		ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.cfg.JoinTimeout)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			c.refuse(id, err)
+		}
+	})
+}
+
+// sendMessage gives a message to the broker; the answer comes when it is stored.
+func (c *conn) sendMessage(f wire.ClientFrame) {
+	m, err := c.memberOf(f.Room)
+	if err != nil {
+		c.refuse(f.ID, err)
+		return
+	}
+	if wait, ok := c.hub.deps.Sends.Allow(c.name); !ok {
+		c.refuse(f.ID, rateLimited(wait))
+		in := c.inbox()
+		if in.refused++; in.refused >= maxRefused {
+			c.closeWith(wire.CloseRateLimited, "")
+		}
+		return
+	}
+	if c.in != nil {
+		c.in.refused = 0
+	}
+	if int(c.sends.Add(1)) >= c.hub.cfg.MaxSends {
+		c.hold(holdSends)
+	}
+	room := m.room.id
+	s := broker.Send{Room: room, User: c.name, ID: bw.MessageID(f.ID), Text: f.Text}
+	c.hub.send(s, func(ack broker.Ack, err error) {
+		if int(c.sends.Add(-1)) <= c.hub.cfg.MaxSends/2 {
+			c.release(holdSends)
+		}
+		if err != nil {
+			c.refuse(f.ID, err)
+			return
+		}
+		c.answer(wire.AppendAck(nil, f.ID, room, ack.Position, ack.Timestamp, ack.Duplicate))
+	})
+}
+
+// typing tells the others in the room, if it was not told just before.
+func (c *conn) typing(f wire.ClientFrame) {
+	m, err := c.memberOf(f.Room)
+	if err != nil {
+		c.refuse(f.ID, err)
+		return
+	}
+	if m.room.mayType(c.name) {
+		c.hub.deps.Broker.Notify(broker.Notice{Room: m.room.id, Typing: c.name})
+	}
+}
+
+// leaveRoom leaves one room.
+func (c *conn) leaveRoom(id string, room bw.RoomID) error {
+	m, err := c.memberOf(room)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	left := c.dropMember(m)
+	c.mu.Unlock()
+	if left {
+		c.depart([]*member{m})
+		c.answer(wire.AppendLeft(nil, id, m.room.id))
+	}
+	return nil
+}
+
+// dropMember is called under mu; false if the connection has left already.
+func (c *conn) dropMember(m *member) bool {
+	for i, other := range c.rooms {
+		if other == m {
+			c.rooms = append(c.rooms[:i:i], c.rooms[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// readHistory answers with a page.
+func (c *conn) readHistory(ctx context.Context, f wire.ClientFrame) error {
+	m, err := c.memberOf(f.Room)
+	if err != nil {
+		return err
+	}
+	limit := f.Limit
+	if limit == 0 {
+		limit = c.hub.cfg.Limits.DefaultPage
+	}
+	page, err := c.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: m.room.id, Before: f.Before, After: f.After, Limit: limit})
+	if err != nil {
+		return err
+	}
+	var next bw.Seq
+	if n := len(page.Messages); page.More && n > 0 {
+		next = page.Messages[0].Seq
+		if f.After != 0 {
+			next = page.Messages[n-1].Seq
+		}
+	}
+	c.answer(wire.AppendHistory(nil, f.ID, m.room.id, page.Messages, next))
+	return nil
+}

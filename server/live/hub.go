@@ -1,0 +1,184 @@
+package live
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// Hub holds a server's connections and rooms.
+type Hub struct {
+	// Static after construction.
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	table   *table
+	sched   *scheduler
+	poller  *poller
+	members *memberWriter
+	started time.Time
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+
+	nextID   atomic.Int64
+	draining atomic.Bool
+	pending  atomic.Int64 // sends that are not answered yet
+
+	// wg counts the goroutines of the hub.
+	wg sync.WaitGroup
+
+	// mu guards rooms.
+	mu    sync.Mutex
+	rooms map[bw.RoomID]*room
+}
+
+// Hello says whose a new connection is and what it wants first.
+type Hello struct {
+	User bw.User
+	// TokenExpires is when the connection ends with token_expired.
+	TokenExpires time.Time
+	// Room is the first room, known to exist.
+	Room bw.RoomID
+	// Since resumes there; nil asks for the newest messages.
+	Since *bw.Position
+	// RequestID ties the connection to the log lines of its request.
+	RequestID string
+}
+
+// New starts a hub. Close stops it.
+func New(cfg Config, deps Deps) (*Hub, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	h := &Hub{
+		cfg:     cfg,
+		deps:    deps,
+		metrics: newMetrics(deps.Registerer),
+		table:   newTable(cfg.MaxConnections),
+		started: time.Now(),
+		rooms:   make(map[bw.RoomID]*room),
+	}
+	poller, err := newPoller(h, cfg.Loops)
+	if err != nil {
+		return nil, err
+	}
+	h.poller = poller
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.sched = newScheduler()
+	h.members = newMemberWriter(h)
+	for range cfg.Flushers {
+		h.wg.Go(h.sched.run)
+	}
+	h.wg.Go(h.members.run)
+	h.wg.Go(h.sweep)
+	return h, nil
+}
+
+// Admit tells whether a new connection may come, before it costs anything:
+// nil, Draining or Overloaded.
+func (h *Hub) Admit() error {
+	switch {
+	case h.draining.Load():
+		return bw.Errorf(bw.Draining, "this server is about to stop; another one will take you")
+	case h.table.full():
+		return bw.Errorf(bw.Overloaded, "this server has as many connections as it can hold")
+	}
+	return nil
+}
+
+// Adopt takes over a connection whose 101 has been written: a *net.TCPConn moves
+// to epoll where there is one, everything else is served by two goroutines.
+// pipelined are the bytes that came behind the request. It returns once the
+// first join is answered or has failed.
+func (h *Hub) Adopt(nc net.Conn, pipelined []byte, hello Hello) {
+	c := &conn{
+		hub:     h,
+		user:    hello.User.ID,
+		name:    hello.User.Name,
+		id:      bw.ConnectionID(h.nextID.Add(1)),
+		expires: hello.TokenExpires.Unix(),
+	}
+	c.heard.Store(h.tick())
+	c.holds.Store(holdRequest)
+	if !h.table.add(c) {
+		_ = nc.Close() // it was full between Admit and here; the client backs off and tries again
+		return
+	}
+	h.metrics.connections.Inc()
+	if err := h.attach(c, nc); err != nil {
+		h.deps.Log.Warn("taking over a connection", "error", err, "request", hello.RequestID)
+		_ = nc.Close()
+		h.table.remove(c)
+		h.metrics.connections.Dec()
+		h.metrics.closed(0)
+		return
+	}
+	if h.draining.Load() {
+		c.closeWith(wire.CloseDraining, "")
+	}
+	c.firstJoin(hello)
+	c.keep(pipelined)
+	c.release(holdRequest)
+	c.link.start(c)
+}
+
+// Send stores a message for a user who sends it by HTTP. The error is a *breakwater.Error.
+func (h *Hub) Send(ctx context.Context, user bw.Name, s broker.Send) (broker.Ack, error) {
+	if wait, ok := h.deps.Sends.Allow(user); !ok {
+		return broker.Ack{}, rateLimited(wait)
+	}
+	type answer struct {
+		ack broker.Ack
+		err error
+	}
+	answers := make(chan answer, 1)
+	h.send(s, func(ack broker.Ack, err error) { answers <- answer{ack, err} })
+	select {
+	case a := <-answers:
+		return a.ack, a.err
+	case <-ctx.Done():
+		return broker.Ack{}, bw.Unavailablef(ctx.Err(), "the message was not stored in time; send it again with the same id")
+	}
+}
+
+// send counts a send while it is under way, so that a drain can wait for it.
+func (h *Hub) send(s broker.Send, done func(broker.Ack, error)) {
+	h.pending.Add(1)
+	began := time.Now()
+	h.deps.Broker.Send(s, func(ack broker.Ack, err error) {
+		if err == nil && !ack.Duplicate {
+			h.metrics.messagesIn.Inc()
+		}
+		h.metrics.ackLatency.Observe(time.Since(began).Seconds())
+		done(ack, err)
+		h.pending.Add(-1)
+	})
+}
+
+func rateLimited(wait time.Duration) error {
+	err := bw.Errorf(bw.RateLimited, "you send faster than this server allows")
+	err.RetryAfter = wait
+	return err
+}
+
+// Close ends all connections at once and waits for the hub's goroutines. A
+// server that stops in good order calls Drain before.
+func (h *Hub) Close() error {
+	h.draining.Store(true)
+	for c := range h.table.all() {
+		c.end(wire.CloseGoingAway)
+	}
+	h.cancel()
+	h.members.stop()
+	h.closeRooms()
+	h.sched.stop()
+	err := h.poller.close()
+	h.wg.Wait()
+	return err
+}

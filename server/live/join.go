@@ -1,0 +1,208 @@
+package live
+
+import (
+	"context"
+	"time"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// firstJoin joins the room of the upgrade request. If it fails the client is
+// told why and comes back later.
+func (c *conn) firstJoin(hello Hello) {
+	ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.cfg.JoinTimeout)
+	defer cancel()
+	if err := c.joinKnownRoom(ctx, "", hello.Room, hello.Since); err != nil {
+		c.hub.deps.Log.Warn("a first join failed", "room", hello.Room, "error", err, "request", hello.RequestID)
+		c.refuse("", err)
+		c.closeWith(wire.CloseOverloaded, "the room could not be joined")
+	}
+}
+
+// joinRoom joins a further room.
+func (c *conn) joinRoom(ctx context.Context, id string, room bw.RoomID, since *bw.Position) error {
+	if _, err := c.hub.deps.Rooms.FindRoom(ctx, room); err != nil {
+		return err
+	}
+	if _, err := c.memberOf(room); err == nil {
+		return bw.Errorf(bw.AlreadyInRoom, "this connection is in room %d already", room)
+	}
+	return c.joinKnownRoom(ctx, id, room, since)
+}
+
+// joinKnownRoom writes the membership, then, in one step, takes the room's
+// playback and a place in its log.
+func (c *conn) joinKnownRoom(ctx context.Context, id string, roomID bw.RoomID, since *bw.Position) (err error) {
+	began := time.Now()
+	result := "failed"
+	defer func() {
+		c.hub.metrics.joins.WithLabelValues(result).Inc()
+		c.hub.metrics.joinLatency.Observe(time.Since(began).Seconds())
+	}()
+	r, err := c.hub.acquireRoom(ctx, roomID)
+	if err != nil {
+		return err
+	}
+	outcome, err := c.hub.join(ctx, c, roomID)
+	if err != nil {
+		c.hub.releaseRoom(r)
+		return err
+	}
+	recovered, joined, err := r.enter(ctx, c, id, since, outcome.Users)
+	if !joined { // it failed, or the connection ended meanwhile
+		c.hub.leave(c, roomID)
+		c.hub.releaseRoom(r)
+		return err
+	}
+	switch {
+	case recovered:
+		result = "recovered"
+	case since != nil:
+		result = "reset"
+	default:
+		result = "fresh"
+	}
+	return nil
+}
+
+// maxChases is how often a join reads on after messages that came while it read.
+const maxChases = 5
+
+// enter makes the connection a member and queues its `joined` frame. joined is
+// false if it did not come to that.
+func (r *room) enter(ctx context.Context, c *conn, id string, since *bw.Position, users int) (recovered, joined bool, err error) {
+	if err := r.fill(ctx); err != nil {
+		return false, false, err
+	}
+	var missed [][]byte // encoded messages behind since, up to reached
+	var reached bw.Seq
+	if since != nil {
+		reached = since.Seq
+	}
+	for range maxChases {
+		r.mu.Lock()
+		if since == nil || !r.canResume(*since) {
+			ok := r.admit(c, id, false, users, r.recent.last(r.hub.cfg.Limits.PlaybackSize))
+			r.mu.Unlock()
+			r.hub.sched.add(c)
+			return false, ok, nil
+		}
+		if newest, ok := r.recent.after(reached, r.head.Seq); ok {
+			ok := r.admit(c, id, true, users, append(missed, newest...)...)
+			r.mu.Unlock()
+			r.hub.sched.add(c)
+			return true, ok, nil
+		}
+		r.mu.Unlock()
+		read, err := r.readAfter(ctx, reached)
+		if err != nil {
+			return false, false, err
+		}
+		for i := range read {
+			missed = append(missed, wire.AppendMessageObject(nil, &read[i]))
+			reached = read[i].Seq
+		}
+	}
+	return false, false, bw.Unavailablef(nil, "the room is too busy to catch up with; try again")
+}
+
+// canResume tells whether everything behind a position can be played back.
+// Called under mu.
+func (r *room) canResume(since bw.Position) bool {
+	return since.Epoch == r.head.Epoch && since.Seq <= r.head.Seq &&
+		int64(r.head.Seq-since.Seq) <= int64(r.hub.cfg.Limits.MaxResume)
+}
+
+// admit adds the member at the head of the log with the playback that ends
+// there. Called under mu.
+func (r *room) admit(c *conn, id string, recovered bool, users int, objects ...[]byte) bool {
+	head := wire.AppendJoinedHead(nil, id, r.id, r.head, recovered)
+	tail := wire.AppendJoinedTail(nil, users)
+	size := len(head) + len(tail)
+	parts := make([][]byte, 0, 2*len(objects)+2)
+	for i, o := range objects {
+		if i > 0 {
+			parts = append(parts, comma)
+			size++
+		}
+		parts = append(parts, o)
+		size += len(o)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != open {
+		return false
+	}
+	c.queue(append(wire.AppendFrameHeader(make([]byte, 0, wire.MaxFrameHeader+len(head)), wire.OpText, size), head...))
+	c.queue(parts...)
+	c.queue(tail)
+	m := &member{conn: c, room: r, index: len(r.members), cursor: r.log.end()}
+	c.rooms = append(c.rooms, m)
+	r.members = append(r.members, m)
+	return true
+}
+
+var comma = []byte(",")
+
+// readAfter reads what is behind a seq: from the broker's tail, or from the
+// history when it does not reach back so far.
+func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error) {
+	limit := r.hub.cfg.Limits.MaxResume + tailSlack
+	tail, err := r.hub.deps.Broker.Tail(ctx, r.id, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	if tail.Complete {
+		r.hub.metrics.playbackReads.WithLabelValues("tail").Inc()
+		return tail.Messages, nil
+	}
+	r.hub.metrics.playbackReads.WithLabelValues("history").Inc()
+	if after == 0 {
+		after = wire.FromStart
+	}
+	page, err := r.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: r.id, After: after, Limit: r.hub.cfg.Limits.MaxResume})
+	return page.Messages, err
+}
+
+// join writes the membership and tells the room if the user was not in it.
+func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome, error) {
+	type answer struct {
+		outcome store.Outcome
+		err     error
+	}
+	answers := make(chan answer, 1)
+	h.members.add(c.change(room, false), func(o store.Outcome, err error) {
+		if err == nil && o.Changed {
+			h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
+		}
+		answers <- answer{o, err}
+	})
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			h.leave(c, room) // it may have been written for all that
+		}
+		return a.outcome, a.err
+	case <-ctx.Done():
+		h.leave(c, room)
+		return store.Outcome{}, bw.Unavailablef(ctx.Err(), "the room could not be joined in time")
+	}
+}
+
+// leave takes the membership back, in its own time, and tells the room if the
+// user is not in it any more.
+func (h *Hub) leave(c *conn, room bw.RoomID) {
+	h.members.add(c.change(room, true), func(o store.Outcome, err error) {
+		if err == nil && o.Changed {
+			h.deps.Broker.Notify(broker.Notice{Room: room, Left: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
+		}
+	})
+}
+
+func (c *conn) change(room bw.RoomID, leave bool) store.Change {
+	return store.Change{Room: room, User: c.user, Connection: c.id, Leave: leave}
+}

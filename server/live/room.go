@@ -1,0 +1,283 @@
+package live
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// room is a room that has, or had a moment ago, members on this server. It is
+// the broker's receiver for it.
+type room struct {
+	hub *Hub
+	id  bw.RoomID
+	log roomLog
+
+	// opened is closed when open is over; err says how, and sub is what Close ends.
+	opened chan struct{}
+	err    error
+	sub    broker.Subscription
+
+	// refs and emptySince are guarded by hub.mu.
+	refs       int
+	emptySince time.Time
+
+	job jobState // guarded by the scheduler
+
+	// The rest is guarded by mu.
+	mu       sync.Mutex
+	head     bw.Position // the newest position that is in log
+	recent   recent
+	members  []*member
+	presence presence
+	typed    map[bw.Name]time.Time
+	lastPass time.Time
+	waiting  bool      // a timer will ask for the next pass
+	oldest   bw.Millis // timestamp of the oldest message that no pass has begun to write; 0 if none
+	unpassed int       // messages since the last pass
+}
+
+func (r *room) place() *jobState { return &r.job }
+
+// busyMembers is from how many members on a room is worth waiting for.
+const busyMembers = 32
+
+// Deliver implements broker.Receiver: each message is encoded and framed once.
+func (r *room) Deliver(batch []bw.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var frames []byte
+	for i := range batch {
+		m := &batch[i]
+		if m.Epoch == r.head.Epoch && m.Seq <= r.head.Seq {
+			continue // the position that Subscribe returned came first
+		}
+		object := wire.AppendMessageObject(nil, m)
+		const head = `{"type":"message",`
+		frames = wire.AppendFrameHeader(frames, wire.OpText, len(head)+len(object)-1)
+		frames = append(append(frames, head...), object[1:]...)
+		r.head = m.Position()
+		r.recent.add(m.Seq, object, r.hub.cfg.Limits.PlaybackSize)
+		r.unpassed++
+		if r.oldest == 0 {
+			r.oldest = m.Timestamp
+		}
+	}
+	r.append(frames)
+}
+
+// Gap implements broker.Receiver.
+func (r *room) Gap(epoch bw.Epoch, from, to bw.Seq) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.head = bw.Position{Epoch: epoch, Seq: to}
+	r.recent = recent{}
+	r.append(textFrame(wire.AppendGap(nil, r.id, epoch, from, to)))
+}
+
+// Notify implements broker.Receiver.
+func (r *room) Notify(n broker.Notice) {
+	if n.Typing != "" {
+		r.showTyping(n.Typing)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.presence.add(n)
+	if !r.presence.scheduled {
+		r.presence.scheduled = true
+		time.AfterFunc(r.hub.cfg.PresenceInterval, r.showPresence)
+	}
+}
+
+// showPresence tells the members who came and went since the last time.
+func (r *room) showPresence() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	joined, left, changed := r.presence.take()
+	if changed {
+		r.append(textFrame(wire.AppendPresence(nil, r.id, r.presence.users, joined, left)))
+	}
+}
+
+func textFrame(payload []byte) []byte {
+	frame := wire.AppendFrameHeader(make([]byte, 0, wire.MaxFrameHeader+len(payload)), wire.OpText, len(payload))
+	return append(frame, payload...)
+}
+
+// append adds frames for all members and asks for a pass. Called under mu.
+func (r *room) append(frames []byte) (start uint64) {
+	if len(frames) == 0 || len(r.members) == 0 {
+		r.oldest, r.unpassed = 0, 0
+		return r.log.end()
+	}
+	start = r.log.append(frames, r.hub.cfg.MaxLag)
+	if r.waiting {
+		return start
+	}
+	// A pass over many members costs so much more than what it writes that a
+	// busy room does well to let it fill; a quiet one is written at once.
+	if wait := r.hub.cfg.BusyDelay - time.Since(r.lastPass); wait > 0 && len(r.members) >= busyMembers {
+		r.waiting = true
+		time.AfterFunc(wait, func() { r.hub.sched.add(r) })
+		return start
+	}
+	r.hub.sched.add(r)
+	return start
+}
+
+// work is a pass: every member that is ready gets what its cursor has not seen.
+func (r *room) work() {
+	r.mu.Lock()
+	members := append([]*member(nil), r.members...)
+	oldest, messages := r.oldest, r.unpassed
+	r.oldest, r.unpassed = 0, 0
+	r.waiting = false
+	r.lastPass = time.Now()
+	r.mu.Unlock()
+	for _, m := range members {
+		if m.conn.link.direct() {
+			m.conn.flush(false)
+		} else {
+			m.conn.link.nudge()
+		}
+	}
+	if messages > 0 {
+		r.hub.metrics.messagesOut.Add(float64(messages * len(members)))
+		r.hub.metrics.delivery.Observe(max(0, time.Since(oldest.Time()).Seconds()))
+	}
+}
+
+// remove takes a member out.
+func (r *room) remove(m *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.members) - 1
+	moved := r.members[last]
+	r.members[m.index] = moved
+	moved.index = m.index
+	r.members[last] = nil
+	r.members = r.members[:last]
+}
+
+// tidy frees the log of a room that is quiet and whose members have seen all.
+func (r *room) tidy(quiet time.Duration) {
+	if !r.log.holdsBytes() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.lastPass) < quiet {
+		return
+	}
+	head := r.log.end()
+	for _, m := range r.members {
+		m.conn.mu.Lock()
+		cursor := m.cursor
+		m.conn.mu.Unlock()
+		if cursor != head {
+			return
+		}
+	}
+	r.log.forget(head)
+}
+
+// open subscribes and learns the newest messages.
+func (r *room) open() {
+	defer close(r.opened)
+	ctx, cancel := context.WithTimeout(r.hub.ctx, r.hub.cfg.JoinTimeout)
+	defer cancel()
+	sub, pos, err := r.hub.deps.Broker.Subscribe(ctx, r.id, r)
+	if err != nil {
+		r.err = err
+		return
+	}
+	r.mu.Lock()
+	if r.head == (bw.Position{}) { // nothing was delivered yet
+		r.head = pos
+	}
+	r.mu.Unlock()
+	if err := r.fill(ctx); err != nil {
+		sub.Close()
+		r.err = err
+		return
+	}
+	r.sub = sub
+}
+
+// acquireRoom returns the room, opened; releaseRoom gives it back.
+func (h *Hub) acquireRoom(ctx context.Context, id bw.RoomID) (*room, error) {
+	h.mu.Lock()
+	r := h.rooms[id]
+	if r == nil {
+		r = &room{hub: h, id: id, opened: make(chan struct{})}
+		h.rooms[id] = r
+		h.metrics.rooms.Inc()
+		h.wg.Go(r.open)
+	}
+	r.refs++
+	h.mu.Unlock()
+	select {
+	case <-r.opened:
+	case <-ctx.Done():
+		h.releaseRoom(r)
+		return nil, bw.Unavailablef(ctx.Err(), "the room could not be opened in time")
+	}
+	if r.err != nil {
+		h.releaseRoom(r)
+		return nil, r.err
+	}
+	return r, nil
+}
+
+func (h *Hub) releaseRoom(r *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.refs--; r.refs == 0 {
+		r.emptySince = time.Now()
+	}
+}
+
+// closeEmptyRooms unsubscribes from rooms that nobody has been in for a while,
+// and forgets at once those that could not be opened.
+func (h *Hub) closeEmptyRooms() {
+	var closed []*room
+	h.mu.Lock()
+	for id, r := range h.rooms {
+		select {
+		case <-r.opened:
+		default:
+			continue
+		}
+		if r.refs == 0 && (r.err != nil || time.Since(r.emptySince) >= h.cfg.RoomLinger) {
+			delete(h.rooms, id)
+			closed = append(closed, r)
+		}
+	}
+	h.mu.Unlock()
+	for _, r := range closed {
+		h.metrics.rooms.Dec()
+		if r.sub != nil {
+			r.sub.Close()
+		}
+	}
+}
+
+// closeRooms ends all subscriptions when the hub closes.
+func (h *Hub) closeRooms() {
+	h.mu.Lock()
+	rooms := h.rooms
+	h.rooms = make(map[bw.RoomID]*room)
+	h.mu.Unlock()
+	for _, r := range rooms {
+		<-r.opened
+		if r.sub != nil {
+			r.sub.Close()
+		}
+		h.metrics.rooms.Dec()
+	}
+}

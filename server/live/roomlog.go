@@ -1,0 +1,103 @@
+package live
+
+import "sync"
+
+// Sizes of a log's segments: small for a quiet room, growing while it is busy,
+// so that a busy room's write seldom crosses from one to the next.
+const (
+	minSegment = 1 << 10
+	maxSegment = 256 << 10
+)
+
+// roomLog is the log of ready-framed bytes of one room. Places in it are
+// absolute offsets that never repeat. Bytes below the head never change, so
+// slices that were handed out stay valid without a lock.
+type roomLog struct {
+	// mu guards the fields; it is held for some dozen nanoseconds.
+	mu       sync.Mutex
+	segments []segment
+	head     uint64
+}
+
+// segment holds the bytes from base on. Its buffer never moves: appends stay
+// within the capacity.
+type segment struct {
+	base uint64
+	buf  []byte
+}
+
+// append adds whole frames and drops what is more than keep bytes behind. It
+// returns the offset at which they begin.
+func (l *roomLog) append(frames []byte, keep int) (start uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	start = l.head
+	last := len(l.segments) - 1
+	if last < 0 || cap(l.segments[last].buf)-len(l.segments[last].buf) < len(frames) {
+		size := minSegment
+		if last >= 0 {
+			size = min(2*cap(l.segments[last].buf), maxSegment)
+		}
+		l.segments = append(l.segments, segment{base: l.head, buf: make([]byte, 0, max(size, len(frames)))})
+		last++
+	}
+	l.segments[last].buf = append(l.segments[last].buf, frames...)
+	l.head += uint64(len(frames))
+	l.drop(keep)
+	return start
+}
+
+// drop forgets the segments that end more than keep bytes behind the head.
+func (l *roomLog) drop(keep int) {
+	n := 0
+	for n < len(l.segments)-1 && l.head-l.segments[n+1].base > uint64(keep) {
+		n++
+	}
+	if n > 0 {
+		kept := copy(l.segments, l.segments[n:])
+		clear(l.segments[kept:])
+		l.segments = l.segments[:kept]
+	}
+}
+
+// forget drops everything: the next append begins with a small segment. The
+// caller knows that every cursor is at the head.
+func (l *roomLog) forget(head uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.head == head {
+		l.segments = nil
+	}
+}
+
+func (l *roomLog) end() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.head
+}
+
+// holdsBytes tells whether there is something to forget.
+func (l *roomLog) holdsBytes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.segments) > 0
+}
+
+// read returns the bytes from an offset to the end of its segment, or to the
+// limit if that comes first; nil at the head. It reports false if the log has
+// overtaken the offset.
+func (l *roomLog) read(from, limit uint64) ([]byte, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit = min(limit, l.head)
+	if from >= limit {
+		return nil, true
+	}
+	// A member that keeps up reads from the last segment or the one before.
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		if s := l.segments[i]; s.base <= from {
+			return s.buf[from-s.base : min(uint64(len(s.buf)), limit-s.base)], true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,143 @@
+package live
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// tickLength is the unit of the connections' clocks; in each tick the sweep
+// looks at one in sweepParts of the connections, so that pings are spread.
+const (
+	tickLength = 10 * time.Millisecond
+	sweepEvery = 100 * time.Millisecond
+	sweepParts = 5
+)
+
+// tick is the time since the hub began, in tickLength; it lasts 497 days, and
+// differences stay right beyond.
+func (h *Hub) tick() uint32 { return uint32(time.Since(h.started) / tickLength) }
+
+func ticks(d time.Duration) uint32 { return uint32(d / tickLength) }
+
+// sweep looks after pings, silence, stalls, expired tokens and empty rooms.
+func (h *Hub) sweep() {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	var trim trimmer
+	for part := 0; ; part = (part + 1) % sweepParts {
+		select {
+		case <-ticker.C:
+		case <-h.ctx.Done():
+			return
+		}
+		now, clock := h.tick(), time.Now().Unix()
+		for c := range h.table.part(part, sweepParts) {
+			c.look(now, clock)
+		}
+		h.closeEmptyRooms()
+		h.tidyRooms()
+		trim.look(h.nextID.Load())
+	}
+}
+
+// quietRoom is after how much quiet a room gives its log back.
+const quietRoom = time.Second
+
+func (h *Hub) tidyRooms() {
+	h.mu.Lock()
+	rooms := make([]*room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		rooms = append(rooms, r)
+	}
+	h.mu.Unlock()
+	for _, r := range rooms {
+		r.tidy(quietRoom)
+	}
+}
+
+// look checks one connection's clocks.
+func (c *conn) look(now uint32, clock int64) {
+	cfg := &c.hub.cfg
+	c.mu.Lock()
+	phase, armed, since := c.phase, c.armed, c.since
+	c.mu.Unlock()
+	quiet := now - c.heard.Load()
+	switch {
+	case phase == closing && now-since > ticks(closeGrace):
+		c.end(0)
+	case phase != open:
+	case clock >= c.expires:
+		c.closeWith(wire.CloseTokenExpired, "")
+	case int32(quiet) >= int32(ticks(cfg.SilenceTimeout)):
+		c.closeWith(wire.CloseSilent, "")
+	case armed && now-since > ticks(cfg.StallTimeout):
+		c.closeWith(wire.CloseSlowConsumer, "")
+	case int32(quiet) >= int32(ticks(cfg.PingInterval)) && now-c.pinged.Load() >= ticks(cfg.PingInterval):
+		c.pinged.Store(now)
+		c.send(wire.AppendFrameHeader(nil, wire.OpPing, 0))
+	}
+}
+
+// trimmer gives memory back to the system after a storm of new connections,
+// which leaves much garbage behind and then quiet.
+type trimmer struct {
+	last, trimmed int64
+	calm          int
+}
+
+const (
+	stormSize = 1000
+	calmLooks = int(time.Second / sweepEvery)
+)
+
+func (t *trimmer) look(connections int64) {
+	if connections != t.last {
+		t.last, t.calm = connections, 0
+		return
+	}
+	t.calm++
+	if t.calm == calmLooks && connections-t.trimmed >= stormSize {
+		t.trimmed = connections
+		debug.FreeOSMemory()
+	}
+}
+
+// Drain announces the end to all connections, waits until they have left or the
+// window is over, and closes those that stayed with `draining`; sends that are
+// under way are answered first. New connections are not admitted any more. It
+// returns when all connections are gone, or soon after ctx has ended.
+func (h *Hub) Drain(ctx context.Context, window time.Duration) {
+	h.draining.Store(true)
+	for c := range h.table.all() {
+		c.send(textFrame(wire.AppendDrain(nil, window)))
+	}
+	h.waitUntil(ctx, window, func() bool { return h.table.count() == 0 })
+	for c := range h.table.all() {
+		c.hold(holdRequest)
+	}
+	h.waitUntil(ctx, h.cfg.JoinTimeout, func() bool { return h.pending.Load() == 0 })
+	for c := range h.table.all() {
+		c.closeWith(wire.CloseDraining, "")
+	}
+	h.waitUntil(ctx, 2*closeGrace, func() bool { return h.table.count() == 0 })
+}
+
+// waitUntil waits for a condition, at most for a time.
+func (h *Hub) waitUntil(ctx context.Context, limit time.Duration, done func() bool) {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	ticker := time.NewTicker(tickLength)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
