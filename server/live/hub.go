@@ -106,7 +106,7 @@ func (h *Hub) Adopt(nc net.Conn, pipelined []byte, hello Hello) {
 	}
 	c.heard.Store(h.tick())
 	c.holds.Store(holdRequest)
-	if !h.table.add(c) {
+	if !h.table.reserve(c) {
 		_ = nc.Close() // it was full between Admit and here; the client backs off and tries again
 		return
 	}
@@ -119,6 +119,7 @@ func (h *Hub) Adopt(nc net.Conn, pipelined []byte, hello Hello) {
 		h.metrics.closed(0)
 		return
 	}
+	h.table.show(c)
 	if h.draining.Load() {
 		c.closeWith(wire.CloseDraining, "")
 	}

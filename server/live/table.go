@@ -25,8 +25,9 @@ func (t *table) full() bool {
 	return int(t.used) == len(t.slots) && len(t.free) == 0
 }
 
-// add gives the connection a slot; false if there is none.
-func (t *table) add(c *conn) bool {
+// reserve gives the connection a slot; false if there is none. Nobody finds it
+// there before show.
+func (t *table) reserve(c *conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch n := len(t.free); {
@@ -39,9 +40,11 @@ func (t *table) add(c *conn) bool {
 	default:
 		return false
 	}
-	t.slots[c.slot].Store(c)
 	return true
 }
+
+// show lets the connection be found: from then on others use it.
+func (t *table) show(c *conn) { t.slots[c.slot].Store(c) }
 
 func (t *table) remove(c *conn) {
 	t.mu.Lock()

@@ -1,0 +1,217 @@
+package live_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gobwas/ws"
+	"github.com/prometheus/client_golang/prometheus"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker/membroker"
+	"github.com/breakwater-chat/breakwater/history/sqlitefts"
+	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/store/sqlitestore"
+)
+
+// patience bounds what a test waits for.
+const patience = 10 * time.Second
+
+// stand is a hub over the embedded parts, behind a plain upgrade.
+type stand struct {
+	t     *testing.T
+	hub   *live.Hub
+	store *sqlitestore.Store
+	url   string
+	reg   *prometheus.Registry
+	// allow answers the question whether a user may send.
+	refuse atomic.Bool
+}
+
+// Allow implements live.Sends.
+func (s *stand) Allow(bw.Name) (time.Duration, bool) { return time.Second, !s.refuse.Load() }
+
+// FindRoom implements live.Rooms.
+func (s *stand) FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error) {
+	found, err := s.store.FindRoom(ctx, id)
+	return found.Room, err
+}
+
+func newStand(t *testing.T, change func(*live.Config)) *stand {
+	t.Helper()
+	ctx, dir := t.Context(), t.TempDir()
+	s := &stand{t: t, reg: prometheus.NewRegistry()}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	s.store, err = sqlitestore.Open(ctx, sqlitestore.Config{Path: filepath.Join(dir, "store.db")})
+	must(err)
+	messages, err := sqlitefts.Open(ctx, sqlitefts.Config{Path: filepath.Join(dir, "messages.db")})
+	must(err)
+	identity, err := s.store.Register(ctx, "test", time.Hour)
+	must(err)
+	b := membroker.New(membroker.Config{}, messages)
+	cfg := live.DefaultConfig()
+	if change != nil {
+		change(&cfg)
+	}
+	s.hub, err = live.New(cfg, live.Deps{
+		Broker: b, History: messages, Members: s.store, Identity: identity, Rooms: s, Sends: s,
+		Registerer: s.reg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	must(err)
+	server := httptest.NewServer(http.HandlerFunc(s.upgrade))
+	s.url = server.URL
+	t.Cleanup(func() {
+		must(s.hub.Close())
+		server.Close()
+		must(b.Close())
+		must(messages.Close())
+		must(s.store.Close())
+	})
+	return s
+}
+
+// upgrade does what the HTTP server does before Adopt.
+func (s *stand) upgrade(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	room, err := strconv.ParseInt(q.Get("room"), 10, 64)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	user, err := s.store.EnsureUser(r.Context(), bw.Name(q.Get("user")))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	hello := live.Hello{User: user, Room: bw.RoomID(room), TokenExpires: time.Now().Add(time.Hour)}
+	if in := q.Get("expires"); in != "" {
+		d, _ := time.ParseDuration(in)
+		hello.TokenExpires = time.Now().Add(d)
+	}
+	if since := q.Get("since"); since != "" {
+		hello.Since = &bw.Position{}
+		_, _ = fmt.Sscanf(since, "%d-%d", &hello.Since.Epoch, &hello.Since.Seq)
+	}
+	nc, _, _, err := ws.UpgradeHTTP(r, w)
+	if err != nil {
+		return
+	}
+	s.hub.Adopt(nc, nil, hello)
+}
+
+func (s *stand) room(name bw.Name) bw.RoomID {
+	s.t.Helper()
+	r, err := s.store.CreateRoom(s.t.Context(), name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r.ID
+}
+
+// frame is any frame of the server.
+type frame struct {
+	Type      string
+	ID        string
+	Room      bw.RoomID
+	Epoch     bw.Epoch
+	Seq       bw.Seq
+	User      bw.Name
+	Users     int
+	Text      string
+	Code      string
+	Duplicate bool
+	Recovered bool
+	Messages  []bw.Message
+	Joined    []bw.Name
+	Left      []bw.Name
+	Next      *bw.Seq
+}
+
+// person is a client.
+type person struct {
+	t  *testing.T
+	ws *websocket.Conn
+}
+
+func (s *stand) dial(user string, room bw.RoomID, more string) *person {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, fmt.Sprintf("%s/?user=%s&room=%d%s", s.url, user, room, more), nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	s.t.Cleanup(func() { _ = c.CloseNow() })
+	return &person{t: s.t, ws: c}
+}
+
+// join dials and returns the `joined` frame as well.
+func (s *stand) join(user string, room bw.RoomID, more string) (*person, frame) {
+	s.t.Helper()
+	p := s.dial(user, room, more)
+	return p, p.await("joined")
+}
+
+func (p *person) say(format string, args ...any) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, format, args...)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *person) read() (frame, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var f frame
+	_, data, err := p.ws.Read(ctx)
+	if err == nil {
+		err = json.Unmarshal(data, &f)
+	}
+	return f, err
+}
+
+// await reads up to the first frame of a type.
+func (p *person) await(kind string) frame {
+	p.t.Helper()
+	for {
+		f, err := p.read()
+		if err != nil {
+			p.t.Fatalf("waiting for %q: %v", kind, err)
+		}
+		if f.Type == kind {
+			return f
+		}
+	}
+}
+
+// closed reads to the end and returns the close code.
+func (p *person) closed() int {
+	p.t.Helper()
+	for {
+		if _, err := p.read(); err != nil {
+			return int(websocket.CloseStatus(err))
+		}
+	}
+}
+
+var _ store.Store = (*sqlitestore.Store)(nil)
