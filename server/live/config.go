@@ -33,8 +33,8 @@ type Config struct {
 	// MaxSends is how many sends of one connection may be under way before it
 	// is not read from any more.
 	MaxSends int
-	// BusyDelay is how long a room that was written less than that ago waits to
-	// fill its next write; a quiet room never waits.
+	// BusyDelay is how long after a pass over its members a room waits to fill the
+	// next one; a room that was quiet for longer never waits.
 	BusyDelay time.Duration
 	// PingInterval is after how much silence a connection is pinged,
 	// SilenceTimeout after how much it is closed.
@@ -61,7 +61,7 @@ func DefaultConfig() Config {
 		MaxLag:           4 << 20,
 		MaxQueue:         256 << 10,
 		MaxSends:         256,
-		BusyDelay:        3 * time.Millisecond,
+		BusyDelay:        5 * time.Millisecond,
 		PingInterval:     25 * time.Second,
 		SilenceTimeout:   60 * time.Second,
 		StallTimeout:     30 * time.Second,

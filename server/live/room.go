@@ -35,7 +35,7 @@ type room struct {
 	members  []*member
 	presence presence
 	typed    map[bw.Name]time.Time
-	lastPass time.Time
+	lastPass time.Time // when the last pass ended
 	waiting  bool      // a timer will ask for the next pass
 	oldest   bw.Millis // timestamp of the oldest message that no pass has begun to write; 0 if none
 	unpassed int       // messages since the last pass
@@ -137,7 +137,6 @@ func (r *room) work() {
 	oldest, messages := r.oldest, r.unpassed
 	r.oldest, r.unpassed = 0, 0
 	r.waiting = false
-	r.lastPass = time.Now()
 	r.mu.Unlock()
 	for _, m := range members {
 		if m.conn.link.direct() {
@@ -146,6 +145,9 @@ func (r *room) work() {
 			m.conn.link.nudge()
 		}
 	}
+	r.mu.Lock()
+	r.lastPass = time.Now()
+	r.mu.Unlock()
 	if messages > 0 {
 		r.hub.metrics.messagesOut.Add(float64(messages * len(members)))
 		r.hub.metrics.delivery.Observe(max(0, time.Since(oldest.Time()).Seconds()))

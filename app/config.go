@@ -1,0 +1,262 @@
+// Package app is the program: its commands and flags, the wiring of a
+// deployment, and the life of a server from the first flag to the last commit.
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"gopkg.in/yaml.v3"
+)
+
+// ExitUsage is the exit status for a wrong flag, variable or file.
+const ExitUsage = 2
+
+// commands is the command line. Every flag has an environment variable of the
+// same name and a key in the configuration file.
+type commands struct {
+	Config string `help:"YAML file with a key for each flag." type:"path" placeholder:"FILE"`
+
+	Serve   serveFlags   `cmd:"" help:"Run a server."`
+	Token   tokenFlags   `cmd:"" help:"Sign tokens for names, one NAME<TAB>TOKEN a line."`
+	Migrate migrateFlags `cmd:"" help:"Bring the databases to this version's schema, or show how far they are."`
+	Version struct{}     `cmd:"" help:"Print the version."`
+}
+
+// dataFlags say where the embedded databases are.
+type dataFlags struct {
+	Data string `help:"Folder of the embedded databases." default:"data" type:"path" placeholder:"DIR"`
+}
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	dataFlags `embed:""`
+
+	Listen  string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	TLSCert string `help:"PEM certificate; switches TLS on. A changed file is loaded again." type:"path" placeholder:"FILE"`
+	TLSKey  string `help:"PEM private key of the certificate." type:"path" placeholder:"FILE"`
+	Migrate bool   `help:"Migrate the schema before serving. The embedded databases are always migrated."`
+
+	TokenKey string        `help:"Key to sign and verify tokens: a PEM private key, or an HMAC secret of at least 32 bytes. Made in the data folder if not given." type:"path" placeholder:"FILE"`
+	TokenTTL time.Duration `help:"How long a token is valid." default:"24h"`
+
+	AuthHMACKey   []string `help:"HMAC secret of an outside issuer of tokens." type:"path" placeholder:"FILE"`
+	AuthPublicKey []string `help:"PEM public key (RSA, ECDSA, Ed25519) of an outside issuer." type:"path" placeholder:"FILE"`
+	AuthJWKSURL   []string `help:"URL of the key set of an outside issuer." placeholder:"URL"`
+	AuthIssuer    string   `help:"The iss that outside tokens must have."`
+	AuthAudience  string   `help:"The aud that outside tokens must have."`
+
+	SendRate    float64 `help:"Messages a second for each user; 0 is no limit." default:"50"`
+	SendBurst   int     `help:"Messages at once for each user after a rest." default:"200"`
+	SignupRate  float64 `help:"Sign-ups and logins a second for each client address; 0 is no limit." default:"20"`
+	SignupBurst int     `help:"Sign-ups and logins at once for each client address after a rest." default:"200"`
+
+	MaxBody        int `help:"Bytes of a request's body; 0 is no limit." default:"65536"`
+	MaxMessage     int `help:"Bytes of a WebSocket message; 0 is no limit." default:"16384"`
+	MaxText        int `help:"Bytes of a message's text; 0 is no limit." default:"4096"`
+	MaxConnections int `help:"WebSocket connections at once; 0 takes three quarters of the file descriptors, at most 15,000." default:"0"`
+
+	TrustedProxy []netip.Prefix `help:"Address or network of a proxy whose X-Forwarded-For is believed." placeholder:"CIDR"`
+
+	PingInterval   time.Duration `help:"After how much silence a connection is pinged." default:"25s"`
+	SilenceTimeout time.Duration `help:"After how much silence a connection is closed." default:"60s"`
+	DrainWindow    time.Duration `help:"How long clients may take to leave when the server stops." default:"10s"`
+
+	LogLevel  string `help:"Least level to log: debug, info, warn, error." default:"info" enum:"debug,info,warn,error"`
+	LogFormat string `help:"Form of log lines: json or text." default:"json" enum:"json,text"`
+}
+
+// Validate is called by kong; the flag is named in what it returns.
+func (f *serveFlags) Validate() error {
+	for _, check := range []struct {
+		flag string
+		ok   bool
+		want string
+	}{
+		{"--tls-cert and --tls-key", (f.TLSCert == "") == (f.TLSKey == ""), "must be given together"},
+		{"--token-ttl", f.TokenTTL >= time.Second, "must be at least one second"},
+		{"--send-rate", f.SendRate >= 0, "must not be negative"},
+		{"--send-burst", f.SendBurst >= 1, "must be at least 1"},
+		{"--signup-rate", f.SignupRate >= 0, "must not be negative"},
+		{"--signup-burst", f.SignupBurst >= 1, "must be at least 1"},
+		{"--max-body", f.MaxBody >= 0, "must not be negative"},
+		{"--max-message", f.MaxMessage >= 0, "must not be negative"},
+		{"--max-text", f.MaxText >= 0, "must not be negative"},
+		{"--max-connections", f.MaxConnections >= 0, "must not be negative"},
+		{"--ping-interval", f.PingInterval > 0, "must be positive"},
+		{"--silence-timeout", f.SilenceTimeout > f.PingInterval, "must be longer than --ping-interval"},
+		{"--drain-window", f.DrainWindow >= 0, "must not be negative"},
+	} {
+		if !check.ok {
+			return fmt.Errorf("%s %s", check.flag, check.want)
+		}
+	}
+	return nil
+}
+
+// Run is the program: it returns the exit status.
+func Run(args []string, version string, in io.Reader, out, errOut io.Writer) int {
+	var c commands
+	parser, err := newParser(&c, args, errOut)
+	if err != nil {
+		fmt.Fprintln(errOut, "breakwater:", err)
+		return ExitUsage
+	}
+	exit := -1
+	parser.Exit = func(status int) { exit = status }
+	parser.Stdout, parser.Stderr = out, errOut
+	chosen, err := parser.Parse(args)
+	if exit >= 0 { // --help was asked for
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintln(errOut, "breakwater:", err)
+		return ExitUsage
+	}
+	switch command, _, _ := strings.Cut(chosen.Command(), " "); command {
+	case "serve":
+		err = serve(c.Serve, out, errOut)
+	case "token":
+		err = printTokens(c.Token, in, out)
+	case "migrate":
+		err = migrate(chosen.Command(), c.Migrate, out)
+	case "version":
+		_, err = fmt.Fprintln(out, version)
+	}
+	return status(err, errOut)
+}
+
+// status tells a failure in one line.
+func status(err error, errOut io.Writer) int {
+	var wrong *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong):
+		fmt.Fprintln(errOut, "breakwater:", err)
+		return ExitUsage
+	default:
+		fmt.Fprintln(errOut, "breakwater:", err)
+		return 1
+	}
+}
+
+// usageError is a wrong value that shows only when it is used.
+type usageError struct {
+	flag string
+	err  error
+}
+
+func (e *usageError) Error() string { return e.flag + ": " + e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func newParser(c *commands, args []string, errOut io.Writer) (*kong.Kong, error) {
+	options := []kong.Option{
+		kong.Name("breakwater"),
+		kong.Description("A chat-room server for rooms that must not go down."),
+		kong.UsageOnError(),
+		kong.DefaultEnvars("BREAKWATER"),
+		kong.NamedMapper("prefix", prefixMapper{}),
+		kong.TypeMapper(typeOfPrefix, prefixMapper{}),
+	}
+	if path := configPath(args); path != "" {
+		values, err := readConfig(path)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, kong.Resolvers(values))
+	}
+	parser, err := kong.New(c, options...)
+	if err != nil {
+		return nil, err
+	}
+	if path := configPath(args); path != "" {
+		if err := checkConfig(parser, path); err != nil {
+			return nil, err
+		}
+	}
+	return parser, nil
+}
+
+// configPath finds the configuration file before the flags are parsed, because
+// the parsing needs what it holds.
+func configPath(args []string) string {
+	for i, a := range args {
+		if path, ok := strings.CutPrefix(a, "--config="); ok {
+			return path
+		}
+		if a == "--config" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return os.Getenv("BREAKWATER_CONFIG")
+}
+
+func readValues(path string) (map[string]any, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	values := make(map[string]any)
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("--config: %s: %w", path, err)
+	}
+	return values, nil
+}
+
+// readConfig makes the file's keys answer for flags that were not given.
+func readConfig(path string) (kong.Resolver, error) {
+	values, err := readValues(path)
+	if err != nil {
+		return nil, err
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		v, ok := values[flag.Name]
+		if !ok {
+			return nil, nil
+		}
+		if list, ok := v.([]any); ok {
+			words := make([]string, len(list))
+			for i, item := range list {
+				words[i] = fmt.Sprint(item)
+			}
+			return strings.Join(words, ","), nil
+		}
+		return fmt.Sprint(v), nil
+	}), nil
+}
+
+// checkConfig refuses keys that no flag has.
+func checkConfig(parser *kong.Kong, path string) error {
+	values, err := readValues(path)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, flags := range parser.Model.AllFlags(true) {
+		for _, f := range flags {
+			known = append(known, f.Name)
+		}
+	}
+	for _, command := range parser.Model.Leaves(true) {
+		for _, flags := range command.AllFlags(true) {
+			for _, f := range flags {
+				known = append(known, f.Name)
+			}
+		}
+	}
+	for key := range values {
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("--config: %s: there is no flag --%s", path, key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/cache"
+	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/server"
+	"github.com/breakwater-chat/breakwater/server/admission"
+	"github.com/breakwater-chat/breakwater/server/auth"
+	"github.com/breakwater-chat/breakwater/server/directory"
+	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/store"
+)
+
+// parts are what a deployment is made of; close ends them in their order.
+type parts struct {
+	store   store.Store
+	history history.History
+	broker  broker.Broker
+	cache   cache.Cache
+	needed  []server.Dependency
+	close   func() error
+}
+
+// Bounds of what is remembered of clients.
+const (
+	maxUsersMetered     = 1_000_000
+	maxAddressesMetered = 200_000
+	maxNamesGuarded     = 100_000
+)
+
+// stopLimit bounds the end of running requests when the server stops.
+const stopLimit = 5 * time.Second
+
+// serve runs a server until a signal ends it.
+func serve(f serveFlags, out, errOut io.Writer) error {
+	log := newLogger(f, errOut)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+
+	s, err := assemble(context.Background(), f, log)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", f.Listen)
+	if err != nil {
+		return errors.Join(&usageError{"--listen", err}, s.close())
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(ln) }()
+	scheme := "http"
+	if f.TLSCert != "" {
+		scheme = "https"
+	}
+	fmt.Fprintf(out, "listening on %s://%s\n", scheme, ln.Addr())
+
+	select {
+	case err := <-served:
+		return errors.Join(err, s.close())
+	case sig := <-signals:
+		log.Info("draining", "signal", sig.String(), "window", f.DrainWindow.String())
+	}
+	go func() {
+		<-signals
+		log.Warn("a second signal: stopping at once")
+		os.Exit(1)
+	}()
+	s.hub.Drain(context.Background(), f.DrainWindow)
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	err = s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("requests were cut off", "error", err)
+		err = nil
+	}
+	if err == nil {
+		err = <-served
+	}
+	err = errors.Join(err, s.close())
+	log.Info("stopped")
+	return err
+}
+
+// assembly is a server that is ready to serve.
+type assembly struct {
+	http *server.Server
+	hub  *live.Hub
+	undo []func() error
+}
+
+// close ends everything that was begun, newest first.
+func (a *assembly) close() error {
+	var errs []error
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		errs = append(errs, a.undo[i]())
+	}
+	a.undo = nil
+	return errors.Join(errs...)
+}
+
+// assemble makes a server; what was begun is ended if it fails half-way.
+func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly, err error) {
+	a := &assembly{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	descriptors, err := raiseDescriptors()
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	p, err := wireEmbedded(ctx, f, registry, log)
+	if err != nil {
+		return nil, err
+	}
+	a.undo = append(a.undo, p.close)
+	key, verifier, err := loadKeys(f, log)
+	if err != nil {
+		return nil, err
+	}
+	a.undo = append(a.undo, func() error { verifier.Close(); return nil })
+	lease, err := takeLease(ctx, p.store, log)
+	if err != nil {
+		return nil, err
+	}
+	a.undo = append(a.undo, lease.release)
+	names := directory.New(p.store, p.cache)
+	a.undo = append(a.undo, func() error { names.Close(); return nil })
+
+	limits, silent := connectionLimits(f.MaxConnections, descriptors)
+	cfg := live.DefaultConfig()
+	cfg.MaxConnections = limits
+	cfg.PingInterval, cfg.SilenceTimeout = f.PingInterval, f.SilenceTimeout
+	cfg.Limits.MaxText, cfg.Limits.MaxMessage, cfg.Limits.MaxBody = f.MaxText, f.MaxMessage, f.MaxBody
+	a.hub, err = live.New(cfg, live.Deps{
+		Broker: p.broker, History: p.history, Members: p.store, Identity: lease.identity, Rooms: names,
+		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{Rate: f.SendRate, Burst: f.SendBurst, MaxKeys: maxUsersMetered})},
+		Registerer: registry, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("starting the hub: %w", err)
+	}
+	a.undo = append(a.undo, a.hub.Close)
+
+	web := server.DefaultConfig()
+	web.Limits, web.TokenTTL, web.TrustedProxies, web.MaxSilent = cfg.Limits, f.TokenTTL, f.TrustedProxy, silent
+	web.CertFile, web.KeyFile = f.TLSCert, f.TLSKey
+	a.http, err = server.New(web, server.Deps{
+		Hub: a.hub, Store: p.store, History: p.history, Directory: names,
+		Key: key, Verifier: verifier, Hasher: auth.NewHasher(runtime.GOMAXPROCS(0)),
+		SignUps: admission.NewBuckets(admission.Config{Rate: f.SignupRate, Burst: f.SignupBurst, MaxKeys: maxAddressesMetered}),
+		Logins:  admission.NewLoginGuard(maxNamesGuarded),
+		Needed:  p.needed, Registry: registry, Log: log,
+	})
+	if err != nil {
+		return nil, &usageError{"--tls-cert", err}
+	}
+	return a, nil
+}
+
+// loadKeys reads the keys that tokens are signed and verified with.
+func loadKeys(f serveFlags, log *slog.Logger) (*auth.Key, *auth.Verifier, error) {
+	load, path := auth.LoadKey, f.TokenKey
+	if path == "" {
+		load, path = auth.CreateKey, filepath.Join(f.Data, tokenKeyFile)
+	}
+	key, err := load(path)
+	if err != nil {
+		return nil, nil, &usageError{"--token-key", err}
+	}
+	verifier, err := auth.NewVerifier(auth.VerifierConfig{
+		Own: key, HMACFiles: f.AuthHMACKey, PublicKeyFiles: f.AuthPublicKey, JWKSURLs: f.AuthJWKSURL,
+		Issuer: f.AuthIssuer, Audience: f.AuthAudience, Log: log,
+	})
+	if err != nil {
+		return nil, nil, &usageError{"the keys of outside issuers", err}
+	}
+	return key, verifier, nil
+}
+
+func newLogger(f serveFlags, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		level = slog.LevelInfo // cannot be: the flag is an enumeration
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}

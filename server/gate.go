@@ -1,0 +1,209 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// gate is the listener that fasthttp accepts from. It holds back connections
+// that have not sent a byte yet: ten thousand that never speak would each cost
+// a goroutine and a buffer there, and cost a descriptor and some hundred bytes here.
+// What waits is bounded in number and time; who came first goes first.
+type gate struct {
+	net.Listener
+	poller  *gatePoller
+	metrics *metrics
+	max     int
+	timeout time.Duration
+	ready   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once // closes closed
+	err     error     // why accepting ended; read after failed is closed
+	failed  chan struct{}
+	wg      sync.WaitGroup
+
+	// mu guards the silent connections: by id, and in order of arrival.
+	mu     sync.Mutex
+	silent map[int32]*silentConn
+	order  []*silentConn // may hold some that are not silent any more
+	lastID int32
+}
+
+// silentConn waits for its first byte.
+type silentConn struct {
+	net.Conn
+	id    int32
+	since time.Time
+	gone  bool // guarded by gate.mu
+}
+
+const (
+	readyQueue   = 128
+	acceptPause  = 5 * time.Millisecond // when there are no descriptors left
+	gateInterval = 500 * time.Millisecond
+)
+
+func newGate(ln net.Listener, maxSilent int, timeout time.Duration, m *metrics) (*gate, error) {
+	g := &gate{
+		Listener: ln, metrics: m, max: maxSilent, timeout: timeout,
+		ready: make(chan net.Conn, readyQueue), closed: make(chan struct{}), failed: make(chan struct{}),
+		silent: make(map[int32]*silentConn),
+	}
+	poller, err := newGatePoller(g)
+	if err != nil {
+		return nil, err
+	}
+	g.poller = poller
+	g.wg.Go(g.acceptAll)
+	g.wg.Go(g.sweep)
+	return g, nil
+}
+
+// Accept returns the next connection that has something to say.
+func (g *gate) Accept() (net.Conn, error) {
+	select {
+	case c := <-g.ready:
+		return c, nil
+	case <-g.failed:
+		return nil, g.err
+	}
+}
+
+// Close stops accepting and closes the connections that were silent.
+func (g *gate) Close() error {
+	err := g.Listener.Close()
+	g.once.Do(func() { close(g.closed) })
+	g.wg.Wait()
+	g.poller.close()
+	g.evict(func(*silentConn) bool { return true }, "stopping")
+	for {
+		select {
+		case c := <-g.ready:
+			_ = c.Close()
+		default:
+			return err
+		}
+	}
+}
+
+func (g *gate) acceptAll() {
+	defer close(g.failed)
+	for {
+		c, err := g.Listener.Accept()
+		switch {
+		case err == nil:
+			g.metrics.accepted.Inc()
+			g.hold(c)
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+			// Who has said nothing for longest makes room for who may have something to say.
+			if !g.evictOldest("no_descriptors") {
+				g.pause()
+			}
+		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
+		default:
+			g.err = err
+			return
+		}
+	}
+}
+
+func (g *gate) pause() {
+	select {
+	case <-time.After(acceptPause):
+	case <-g.closed:
+	}
+}
+
+// hold keeps a connection until its first byte.
+func (g *gate) hold(c net.Conn) {
+	g.mu.Lock()
+	g.lastID++
+	s := &silentConn{Conn: c, id: g.lastID, since: time.Now()}
+	g.silent[s.id] = s
+	g.order = append(g.order, s)
+	over := len(g.silent) > g.max
+	g.metrics.silent.Set(float64(len(g.silent)))
+	g.mu.Unlock()
+	if over {
+		g.evictOldest("too_many_silent")
+	}
+	if !g.poller.watch(s) {
+		g.spoke(s.id) // it cannot be waited for here: fasthttp does, with its own deadline
+	}
+}
+
+// spoke passes a connection on.
+func (g *gate) spoke(id int32) {
+	g.mu.Lock()
+	s := g.silent[id]
+	if s != nil {
+		g.drop(s)
+	}
+	g.mu.Unlock()
+	if s == nil {
+		return
+	}
+	g.poller.forget(s)
+	select {
+	case g.ready <- s.Conn:
+	case <-g.closed:
+		_ = s.Conn.Close()
+	}
+}
+
+// drop is called under mu.
+func (g *gate) drop(s *silentConn) {
+	s.gone = true
+	delete(g.silent, s.id)
+	g.metrics.silent.Set(float64(len(g.silent)))
+	for len(g.order) > 0 && g.order[0].gone {
+		g.order[0] = nil
+		g.order = g.order[1:]
+	}
+	if len(g.order) == 0 {
+		g.order = nil
+	}
+}
+
+func (g *gate) evictOldest(reason string) bool {
+	first := true
+	return g.evict(func(*silentConn) bool {
+		defer func() { first = false }()
+		return first
+	}, reason) > 0
+}
+
+// evict closes the silent connections, oldest first, as long as old says so.
+func (g *gate) evict(old func(*silentConn) bool, reason string) int {
+	n := 0
+	for {
+		g.mu.Lock()
+		if len(g.order) == 0 || !old(g.order[0]) {
+			g.mu.Unlock()
+			return n
+		}
+		s := g.order[0]
+		g.drop(s)
+		g.mu.Unlock()
+		_ = s.Conn.Close()
+		g.metrics.refused.WithLabelValues(reason).Inc()
+		n++
+	}
+}
+
+// sweep closes what has been silent for too long.
+func (g *gate) sweep() {
+	ticker := time.NewTicker(gateInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			g.evict(func(s *silentConn) bool { return now.Sub(s.since) >= g.timeout }, "silent")
+		case <-g.closed:
+			return
+		}
+	}
+}

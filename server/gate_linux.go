@@ -1,0 +1,80 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// gatePoller tells when silent connections speak. Their descriptors stay with
+// their net.Conn and are in this epoll instance beside.
+type gatePoller struct {
+	fd   int
+	file *os.File // owns fd
+	wg   sync.WaitGroup
+}
+
+func newGatePoller(g *gate) (*gatePoller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making an epoll instance: %w", err)
+	}
+	p := &gatePoller{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	p.wg.Go(func() { p.run(g) })
+	return p, nil
+}
+
+func (p *gatePoller) run(g *gate) {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return // closed already
+	}
+	events := make([]unix.EpollEvent, readyQueue)
+	for {
+		n := 0
+		err := raw.Read(func(uintptr) bool {
+			n, _ = unix.EpollWait(p.fd, events, 0)
+			return n > 0
+		})
+		if err != nil {
+			return // closed
+		}
+		for _, e := range events[:n] {
+			g.spoke(e.Fd) // the id, in fact
+		}
+	}
+}
+
+// watch waits for the connection's first byte or its end, once.
+func (p *gatePoller) watch(s *silentConn) bool {
+	return p.control(s, unix.EPOLL_CTL_ADD)
+}
+
+// forget takes the connection out before somebody else owns its descriptor.
+func (p *gatePoller) forget(s *silentConn) { p.control(s, unix.EPOLL_CTL_DEL) }
+
+func (p *gatePoller) control(s *silentConn, op int) bool {
+	tcp, ok := s.Conn.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err2 := raw.Control(func(fd uintptr) {
+		err = unix.EpollCtl(p.fd, op, int(fd), &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: s.id})
+	})
+	return err == nil && err2 == nil
+}
+
+func (p *gatePoller) close() {
+	_ = p.file.Close()
+	p.wg.Wait()
+}

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what an operator asks of HTTP.
+type metrics struct {
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+	accepted prometheus.Counter
+	refused  *prometheus.CounterVec
+	silent   prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "breakwater_http_requests_total", Help: "HTTP requests by route, method and status.",
+		}, []string{"route", "method", "status"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "breakwater_http_request_seconds", Help: "From the whole request to its answer, by route.",
+			Buckets: prometheus.ExponentialBuckets(0.000_25, 2, 18),
+		}, []string{"route"}),
+		accepted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "breakwater_accepted_connections_total", Help: "TCP connections accepted.",
+		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "breakwater_refused_connections_total", Help: "TCP connections closed before a request, by reason.",
+		}, []string{"reason"}),
+		silent: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "breakwater_silent_connections", Help: "TCP connections that have not sent a byte yet.",
+		}),
+	}
+	reg.MustRegister(m.requests, m.latency, m.accepted, m.refused, m.silent)
+	return m
+}
+
+func (m *metrics) request(route, method string, status int, took time.Duration) {
+	switch method {
+	case "GET", "HEAD", "POST":
+	default:
+		method = "other" // clients do not get to make labels
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	if status != 101 {
+		m.latency.WithLabelValues(route).Observe(took.Seconds())
+	}
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// workTimeout bounds what a request may make the server wait for.
+const workTimeout = 10 * time.Second
+
+// handle is what every request goes through: an id, the route, a problem
+// document for what went wrong, a log line and its metrics. Query strings never
+// reach the log, since they can hold tokens.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	began := time.Now()
+	work, cancel := context.WithTimeout(context.Background(), workTimeout)
+	defer cancel()
+	r := &request{RequestCtx: ctx, ctx: work, id: requestID(ctx)}
+	pattern, err := s.guard(r)
+	if err != nil {
+		s.refuse(r, err)
+	}
+	ctx.Response.Header.Set("X-Request-Id", r.id)
+	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	status := ctx.Response.StatusCode()
+	if ctx.Hijacked() {
+		status = fasthttp.StatusSwitchingProtocols
+	}
+	took := time.Since(began)
+	s.metrics.request(pattern, string(ctx.Method()), status, took)
+	s.log(r, pattern, status, took, err)
+}
+
+// guard keeps a defect in a handler from taking more than its own request down.
+func (s *Server) guard(r *request) (pattern string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.deps.Log.Error("a handler panicked", "request", r.id, "panic", p, "stack", string(debug.Stack()))
+			pattern, err = "other", bw.Errorf(bw.Internal, "panic")
+		}
+	}()
+	return s.dispatch(r)
+}
+
+// refuse answers with an error's problem document.
+func (s *Server) refuse(r *request, err error) {
+	allow := append([]byte(nil), r.Response.Header.Peek("Allow")...)
+	r.Response.Reset()
+	if len(allow) > 0 {
+		r.Response.Header.SetBytesV("Allow", allow)
+	}
+	writeProblem(r.RequestCtx, err)
+}
+
+func (s *Server) log(r *request, pattern string, status int, took time.Duration, err error) {
+	level := slog.LevelDebug
+	if status >= fasthttp.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	attrs := []any{"request", r.id, "method", string(r.Method()), "route", pattern, "status", status, "ms", took.Milliseconds(), "client", s.clientAddress(r).String()}
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	s.deps.Log.Log(r.ctx, level, "request", attrs...)
+}
+
+// requestID takes the client's X-Request-Id if it is a plain word, or makes one.
+func requestID(ctx *fasthttp.RequestCtx) string {
+	const limit = 64
+	given := string(ctx.Request.Header.Peek("X-Request-Id"))
+	plain := func(r rune) bool {
+		return r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	if given != "" && len(given) <= limit && strings.IndexFunc(given, func(r rune) bool { return !plain(r) }) < 0 {
+		return given
+	}
+	return rand.Text()
+}
+
+// clientAddress is the peer's, or what the trusted proxies say: the right-most
+// address of X-Forwarded-For that is not one of theirs.
+func (s *Server) clientAddress(r *request) netip.Addr {
+	peer := addressOf(r.RemoteAddr())
+	if !s.trusts(peer) {
+		return peer
+	}
+	var all []string
+	for _, line := range r.Request.Header.PeekAll("X-Forwarded-For") {
+		all = append(all, strings.Split(string(line), ",")...)
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		address, err := netip.ParseAddr(strings.TrimSpace(all[i]))
+		if err != nil {
+			break // what a trusted proxy did not write cannot be followed
+		}
+		peer = address.Unmap()
+		if !s.trusts(peer) {
+			break
+		}
+	}
+	return peer
+}
+
+func (s *Server) trusts(a netip.Addr) bool {
+	for _, p := range s.cfg.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func addressOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// bearerToken finds the token of a request: in the Authorization header, the
+// query, or, for browsers, which can set neither, the WebSocket subprotocols.
+func bearerToken(ctx *fasthttp.RequestCtx) string {
+	if scheme, token, ok := strings.Cut(string(ctx.Request.Header.Peek("Authorization")), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	if token := ctx.QueryArgs().Peek("token"); len(token) > 0 {
+		return string(token)
+	}
+	for _, line := range ctx.Request.Header.PeekAll("Sec-WebSocket-Protocol") {
+		for protocol := range strings.SplitSeq(string(line), ",") {
+			if token, ok := strings.CutPrefix(strings.TrimSpace(protocol), "bearer."); ok {
+				return token
+			}
+		}
+	}
+	return ""
+}
+
+// writeProblem writes an error's problem document (RFC 9457).
+func writeProblem(ctx *fasthttp.RequestCtx, err error) {
+	status, retryAfter, body := wire.ProblemOf(err)
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/problem+json")
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	if retryAfter > 0 {
+		ctx.Response.Header.Set("Retry-After", seconds(retryAfter))
+	}
+	if status == fasthttp.StatusUnauthorized {
+		ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	}
+	ctx.SetBody(body)
+}

@@ -1,0 +1,35 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	bw "github.com/breakwater-chat/breakwater"
+)
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+// handleMalformed answers what fasthttp could not read as a request. The
+// connection is closed behind it.
+func (s *Server) handleMalformed(ctx *fasthttp.RequestCtx, err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		writeProblem(ctx, bw.Errorf(bw.BodyTooLarge, "a body has at most %d bytes", s.cfg.Limits.MaxBody))
+	case errors.As(err, &small):
+		writeProblem(ctx, bw.Errorf(bw.BadRequest, "the request line and the headers have at most %d bytes together", maxHead))
+		ctx.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
+	case errors.As(err, &network) && network.Timeout():
+		writeProblem(ctx, bw.Errorf(bw.BadRequest, "the request did not arrive in time"))
+		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+	default:
+		writeProblem(ctx, bw.Errorf(bw.BadRequest, "this is not an HTTP request"))
+	}
+	ctx.SetConnectionClose()
+	s.metrics.request("malformed", "", ctx.Response.StatusCode(), 0)
+}

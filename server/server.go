@@ -1,0 +1,168 @@
+// Package server speaks the contract's HTTP and hands WebSocket connections to
+// package live.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/server/admission"
+	"github.com/breakwater-chat/breakwater/server/auth"
+	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// Config is how the HTTP server behaves.
+type Config struct {
+	Limits   wire.Limits
+	TokenTTL time.Duration
+	// TrustedProxies may say in X-Forwarded-For whom they speak for.
+	TrustedProxies []netip.Prefix
+	// MaxSilent bounds the connections that have not sent a byte yet.
+	MaxSilent int
+	// RequestTimeout is how long a client may take to send a whole request, and
+	// for its first byte.
+	RequestTimeout time.Duration
+	// IdleTimeout is how long a connection may rest between requests.
+	IdleTimeout time.Duration
+	// CertFile and KeyFile switch TLS on; changed files are loaded again.
+	CertFile, KeyFile string
+}
+
+// DefaultConfig returns the bounds of the contract and what serves well beside.
+func DefaultConfig() Config {
+	return Config{
+		Limits:         wire.DefaultLimits(),
+		TokenTTL:       24 * time.Hour,
+		MaxSilent:      4_000,
+		RequestTimeout: 10 * time.Second,
+		IdleTimeout:    75 * time.Second,
+	}
+}
+
+// Directory knows users and rooms by what never changes of them.
+type Directory interface {
+	FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error)
+	EnsureUser(ctx context.Context, name bw.Name) (bw.User, error)
+	// RoomCreated says that a room exists from now on.
+	RoomCreated(ctx context.Context, room bw.Room)
+}
+
+// Dependency is something that readiness needs.
+type Dependency struct {
+	Name    string
+	Healthy func(context.Context) error
+}
+
+// Deps are what a Server works with; it owns none of them.
+type Deps struct {
+	Hub       *live.Hub
+	Store     store.Store
+	History   history.History
+	Directory Directory
+	Key       *auth.Key
+	Verifier  *auth.Verifier
+	Hasher    *auth.Hasher
+	SignUps   *admission.Buckets
+	Logins    *admission.LoginGuard
+	Needed    []Dependency
+	Registry  *prometheus.Registry
+	Log       *slog.Logger
+}
+
+// Server is the HTTP side of one Breakwater server.
+type Server struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	http    *fasthttp.Server
+	gate    *gate
+	tls     *tls.Config
+	files   map[string]file
+	scrape  fasthttp.RequestHandler
+}
+
+// New makes a server; Serve starts it.
+func New(cfg Config, deps Deps) (*Server, error) {
+	s := &Server{cfg: cfg, deps: deps, metrics: newMetrics(deps.Registry), files: staticFiles(), scrape: scrapeHandler(deps.Registry)}
+	if cfg.CertFile != "" {
+		certificates, err := newCertificates(cfg.CertFile, cfg.KeyFile, deps.Log)
+		if err != nil {
+			return nil, err
+		}
+		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificates.get, NextProtos: []string{"http/1.1"}}
+	}
+	s.http = &fasthttp.Server{
+		Handler:                      s.handle,
+		ErrorHandler:                 s.handleMalformed,
+		ReadTimeout:                  cfg.RequestTimeout,
+		WriteTimeout:                 cfg.RequestTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		MaxRequestBodySize:           maxBody(cfg.Limits),
+		ReadBufferSize:               maxHead,
+		ReduceMemoryUsage:            true,
+		KeepHijackedConns:            true,
+		NoDefaultServerHeader:        true,
+		DisablePreParseMultipartForm: true,
+		CloseOnShutdown:              true,
+		Logger:                       fasthttpLog{deps.Log},
+	}
+	return s, nil
+}
+
+// maxHead bounds a request's line and headers, a token among them.
+const maxHead = 16 << 10
+
+// maxBody is what fasthttp takes for no limit when it is huge.
+func maxBody(l wire.Limits) int {
+	if l.MaxBody > 0 {
+		return l.MaxBody
+	}
+	return 1 << 30
+}
+
+// Serve answers on the listener until Shutdown, and closes it.
+func (s *Server) Serve(ln net.Listener) error {
+	g, err := newGate(ln, s.cfg.MaxSilent, s.cfg.RequestTimeout, s.metrics)
+	if err != nil {
+		return err
+	}
+	s.gate = g
+	var in net.Listener = g
+	if s.tls != nil {
+		in = tls.NewListener(g, s.tls)
+	}
+	if err := s.http.Serve(in); err != nil {
+		return fmt.Errorf("serving HTTP: %w", err)
+	}
+	return nil
+}
+
+// Shutdown stops accepting, lets running requests end, and closes the rest when
+// ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.http.ShutdownWithContext(ctx); err != nil {
+		return fmt.Errorf("stopping HTTP: %w", err)
+	}
+	return nil
+}
+
+// fasthttpLog is where fasthttp says what went wrong below any request: noise of
+// clients mostly.
+type fasthttpLog struct{ log *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (l fasthttpLog) Printf(format string, args ...any) {
+	l.log.Debug("http", "message", fmt.Sprintf(format, args...))
+}
