@@ -53,13 +53,10 @@ func (s *Server) guard(r *request) (pattern string, err error) {
 	return s.dispatch(r)
 }
 
-// refuse answers with an error's problem document.
+// refuse answers with an error's problem document. Headers that the handler has
+// set, such as Allow, stay.
 func (s *Server) refuse(r *request, err error) {
-	allow := append([]byte(nil), r.Response.Header.Peek("Allow")...)
-	r.Response.Reset()
-	if len(allow) > 0 {
-		r.Response.Header.SetBytesV("Allow", allow)
-	}
+	r.Response.ResetBody()
 	writeProblem(r.RequestCtx, err)
 }
 

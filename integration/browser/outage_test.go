@@ -70,6 +70,36 @@ func TestOneLosesTheNetwork(t *testing.T) {
 	}
 }
 
+// TestServerRestarts: the server is replaced by another process over the same data. The page leaves
+// when it is asked to, comes back by itself, and loses nothing.
+func TestServerRestarts(t *testing.T) {
+	binary, data := build(t), t.TempDir()
+	first := runServer(t, binary, data)
+	cable := newProxy(t, first.address)
+	ann := newPerson(t, "Ann", cable.Address())
+	ann.SignUp()
+	ann.Create("Harbour")
+	ann.Say("before")
+	ann.waitLines(1)
+
+	ann.ExpectFailures()
+	first.Stop()
+	ann.waitFor("the loss to be shown", find("state-badge")+".dataset.state !== 'open'")
+	ann.Say("between")
+	ann.waitFor("the unsent message", find("pending"))
+	cable.Lead(runServer(t, binary, data).address)
+
+	ann.waitState("open")
+	ann.waitLines(2)
+	ann.Say("after")
+	ann.waitLines(3)
+	for i, want := range []string{"before", "between", "after"} {
+		if got := ann.Lines()[i]; got.Text != want || got.Seq != i+1 {
+			t.Errorf("message %d: got %q with seq %d, want %q", i+1, got.Text, got.Seq, want)
+		}
+	}
+}
+
 // TestUnsentSurvivesTheTab: the page is left while a message waits for the network; when it is opened
 // again the person is still logged in and in the room, and the message goes out.
 func TestUnsentSurvivesTheTab(t *testing.T) {

@@ -10,12 +10,12 @@ import (
 // A proxy is a network cable between a browser and the server, which can be pulled.
 type proxy struct {
 	listener net.Listener
-	target   string
 	done     sync.WaitGroup
 
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]struct{}
+	mu     sync.Mutex
+	target string
+	cut    bool
+	conns  map[net.Conn]struct{}
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -54,13 +54,26 @@ func (p *proxy) Mend() {
 	p.cut = false
 }
 
+// Lead takes new connections to another server.
+func (p *proxy) Lead(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
+func (p *proxy) far() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
+}
+
 func (p *proxy) accept() {
 	for {
 		near, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", p.target)
+		far, err := net.Dial("tcp", p.far())
 		if err != nil || !p.hold(near, far) {
 			reset(near)
 			if far != nil {
