@@ -105,7 +105,7 @@ func (f *serveFlags) Validate() error {
 // Run is the program: it returns the exit status.
 func Run(args []string, version string, in io.Reader, out, errOut io.Writer) int {
 	var c commands
-	parser, err := newParser(&c, args, errOut)
+	parser, err := newParser(&c, args)
 	if err != nil {
 		fmt.Fprintln(errOut, "breakwater:", err)
 		return ExitUsage
@@ -158,7 +158,7 @@ type usageError struct {
 func (e *usageError) Error() string { return e.flag + ": " + e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-func newParser(c *commands, args []string, errOut io.Writer) (*kong.Kong, error) {
+func newParser(c *commands, args []string) (*kong.Kong, error) {
 	options := []kong.Option{
 		kong.Name("breakwater"),
 		kong.Description("A chat-room server for rooms that must not go down."),

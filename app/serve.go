@@ -77,25 +77,31 @@ func serve(f serveFlags, out, errOut io.Writer) error {
 	case sig := <-signals:
 		log.Info("draining", "signal", sig.String(), "window", f.DrainWindow.String())
 	}
-	go func() {
-		<-signals
-		log.Warn("a second signal: stopping at once")
-		os.Exit(1)
-	}()
-	s.hub.Drain(context.Background(), f.DrainWindow)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop(f.DrainWindow, served, log) }()
+	select {
+	case err := <-stopped:
+		log.Info("stopped")
+		return err
+	case <-signals:
+		return errors.New("a second signal: stopped at once, without draining")
+	}
+}
+
+// stop drains the connections, ends HTTP and closes everything.
+func (a *assembly) stop(window time.Duration, served <-chan error, log *slog.Logger) error {
+	a.hub.Drain(context.Background(), window)
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
-	err = s.http.Shutdown(ctx)
+	err := a.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		log.Warn("requests were cut off", "error", err)
-		err = nil
+		return a.close()
 	}
 	if err == nil {
 		err = <-served
 	}
-	err = errors.Join(err, s.close())
-	log.Info("stopped")
-	return err
+	return errors.Join(err, a.close())
 }
 
 // assembly is a server that is ready to serve.

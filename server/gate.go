@@ -150,7 +150,7 @@ func (g *gate) spoke(id int32) {
 	select {
 	case g.ready <- s.Conn:
 	case <-g.closed:
-		_ = s.Conn.Close()
+		_ = s.Close()
 	}
 }
 
@@ -188,7 +188,7 @@ func (g *gate) evict(old func(*silentConn) bool, reason string) int {
 		s := g.order[0]
 		g.drop(s)
 		g.mu.Unlock()
-		_ = s.Conn.Close()
+		_ = s.Close()
 		g.metrics.refused.WithLabelValues(reason).Inc()
 		n++
 	}

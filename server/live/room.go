@@ -110,24 +110,23 @@ func textFrame(payload []byte) []byte {
 }
 
 // append adds frames for all members and asks for a pass. Called under mu.
-func (r *room) append(frames []byte) (start uint64) {
+func (r *room) append(frames []byte) {
 	if len(frames) == 0 || len(r.members) == 0 {
 		r.oldest, r.unpassed = 0, 0
-		return r.log.end()
+		return
 	}
-	start = r.log.append(frames, r.hub.cfg.MaxLag)
+	r.log.append(frames, r.hub.cfg.MaxLag)
 	if r.waiting {
-		return start
+		return
 	}
 	// A pass over many members costs so much more than what it writes that a
 	// busy room does well to let it fill; a quiet one is written at once.
 	if wait := r.hub.cfg.BusyDelay - time.Since(r.lastPass); wait > 0 && len(r.members) >= busyMembers {
 		r.waiting = true
 		time.AfterFunc(wait, func() { r.hub.sched.add(r) })
-		return start
+		return
 	}
 	r.hub.sched.add(r)
-	return start
 }
 
 // work is a pass: every member that is ready gets what its cursor has not seen.

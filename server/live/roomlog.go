@@ -26,12 +26,10 @@ type segment struct {
 	buf  []byte
 }
 
-// append adds whole frames and drops what is more than keep bytes behind. It
-// returns the offset at which they begin.
-func (l *roomLog) append(frames []byte, keep int) (start uint64) {
+// append adds whole frames and drops what is more than keep bytes behind.
+func (l *roomLog) append(frames []byte, keep int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	start = l.head
 	last := len(l.segments) - 1
 	if last < 0 || cap(l.segments[last].buf)-len(l.segments[last].buf) < len(frames) {
 		size := minSegment
@@ -44,7 +42,6 @@ func (l *roomLog) append(frames []byte, keep int) (start uint64) {
 	l.segments[last].buf = append(l.segments[last].buf, frames...)
 	l.head += uint64(len(frames))
 	l.drop(keep)
-	return start
 }
 
 // drop forgets the segments that end more than keep bytes behind the head.
