@@ -49,6 +49,7 @@ func (r *report) add(what, unit string, value, floor, expected float64) {
 func (r *report) addCrowd(z sizes, server, floor crowd) {
 	connections := fmt.Sprintf("%d idle connections in %d rooms", z.idle, z.idleRooms)
 	r.add(connections+": resident memory a connection", "KiB", server.BytesPerConn/1024, floor.BytesPerConn/1024, 1.5)
+	r.add(connections+": resident memory of the process", "MiB", server.Bytes/(1<<20), floor.Bytes/(1<<20), 0)
 	r.add(connections+": CPU while idle", "CPU s/s", server.IdleCPUPerSecond, floor.IdleCPUPerSecond, 0)
 	r.add("handshakes and joins of known users", "CPU s/100k", server.Storm, floor.Storm, 0)
 	r.add("handshakes and joins of new users", "CPU s/100k", server.FirstStorm, floor.FirstStorm, 0)

@@ -25,6 +25,7 @@ type crowd struct {
 	Storm            float64 `json:"storm_cpu_seconds_per_100k"`
 	StormPerSecond   float64 `json:"storm_joins_per_second"`
 	BytesPerConn     float64 `json:"resident_bytes_per_connection"`
+	Bytes            float64 `json:"resident_bytes"`
 	IdleCPUPerSecond float64 `json:"idle_cpu_seconds_per_second"`
 }
 
@@ -47,13 +48,43 @@ func measureCrowd(s subject, z sizes) (result crowd, err error) {
 	if server, err = s.start(); err != nil {
 		return crowd{}, err
 	}
-	err = withSwarm(server, s, z.idleRooms, func(w *swarm) error { return again(server, w, z, &result) })
+	if err = warmUp(server, s, z); err == nil {
+		err = withSwarm(server, s, z.idleRooms, func(w *swarm) error { return again(server, w, z, &result) })
+	}
 	if err = errors.Join(err, server.stop()); err != nil {
 		return crowd{}, fmt.Errorf("second visit: %w", err)
 	}
 	return result, nil
 }
 
+// warmUp lets some connections come and go, so that the memory of a server
+// without connections is that of one whose code has been read from disk.
+func warmUp(server *process, s subject, z sizes) error {
+	err := withSwarm(server, s, z.idleRooms, func(w *swarm) error {
+		return errors.Join(w.join(min(z.inFlight, z.idle), z.inFlight), w.idle(time.Second))
+	})
+	if err != nil {
+		return fmt.Errorf("warming up: %w", err)
+	}
+	return waitForNobody(server)
+}
+
+// waitForNobody waits until the process has let go of all connections: until
+// it uses no CPU any more.
+func waitForNobody(server *process) error {
+	deadline := time.Now().Add(patience)
+	for before := time.Duration(-1); time.Now().Before(deadline); {
+		used, err := server.cpu()
+		if err != nil || used == before {
+			return err
+		}
+		before = used
+		time.Sleep(time.Second)
+	}
+	return errors.New("the server does not come to rest")
+}
+
+// again measures the second storm and what it leaves behind.
 func again(server *process, w *swarm, z sizes, result *crowd) error {
 	empty, err := server.resident()
 	if err != nil {
@@ -71,6 +102,7 @@ func again(server *process, w *swarm, z sizes, result *crowd) error {
 	after, err3 := server.cpu()
 	full, err4 := server.resident()
 	result.IdleCPUPerSecond = (after - before).Seconds() / time.Since(begin).Seconds()
+	result.Bytes = float64(full)
 	result.BytesPerConn = float64(full-empty) / float64(z.idle)
 	return errors.Join(err1, err2, err3, err4)
 }
