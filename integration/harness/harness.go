@@ -1,0 +1,103 @@
+// Package harness runs the real binary for the suites that look at it from
+// outside: it builds it once, starts it on a free port with data of its own,
+// and holds every life to an orderly end.
+package harness
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Patience bounds every wait for a process; a loaded machine is slow.
+const Patience = 30 * time.Second
+
+// Binary is a built server.
+type Binary struct{ path string }
+
+// Build compiles the server of the module that the working directory is in,
+// with flags for go build (such as -race), into a folder of the caller's.
+func Build(folder, name string, flags ...string) (Binary, error) {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return Binary{}, fmt.Errorf("finding the module: %w", err)
+	}
+	b := Binary{filepath.Join(folder, name)}
+	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", b.path, "./cmd/breakwater")...)
+	build.Dir = string(bytes.TrimSpace(root))
+	if out, err := build.CombinedOutput(); err != nil {
+		return Binary{}, fmt.Errorf("building the server: %w\n%s", err, out)
+	}
+	return b, nil
+}
+
+// Command is a run of the binary with arguments, not started yet.
+func (b Binary) Command(args ...string) *exec.Cmd { return exec.Command(b.path, args...) }
+
+// Start runs a server for one test, with data of its own. At the end of the
+// test it is stopped, and the test fails if that was not orderly.
+func (b Binary) Start(t testing.TB, flags ...string) *Server {
+	t.Helper()
+	s, err := b.Launch(t.TempDir(), flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", s.Log())
+		}
+	})
+	return s
+}
+
+// Suite is what the tests of a package share: the binary with the race
+// detector and one server that limits no rates.
+type Suite struct {
+	Binary Binary
+	Server *Server
+}
+
+// Run builds the binary, starts the shared server, runs the tests and stops
+// the server, which must end in order. The result is the exit status for TestMain.
+func (s *Suite) Run(m *testing.M, flags ...string) int {
+	status, err := s.run(m, flags)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(status, 1)
+	}
+	return status
+}
+
+func (s *Suite) run(m *testing.M, flags []string) (status int, err error) {
+	folder, err := os.MkdirTemp("", "breakwater-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	if s.Binary, err = Build(folder, "breakwater-race", "-race"); err != nil {
+		return 1, err
+	}
+	if s.Server, err = s.Binary.Launch(filepath.Join(folder, "data"), flags...); err != nil {
+		return 1, err
+	}
+	status = m.Run()
+	return status, s.Server.Stop()
+}
+
+// Target is what a suite speaks to: equal servers, one or more.
+type Target struct {
+	// URLs are the servers' bases, without a slash at the end.
+	URLs []string
+}
+
+// Base is the URL for the nth client: those that follow each other are on
+// different servers where there are several.
+func (t Target) Base(n int) string { return t.URLs[n%len(t.URLs)] }
