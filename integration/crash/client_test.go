@@ -26,16 +26,17 @@ type client struct {
 	rooms          [2]int64
 	// random draws rooms and texts; the goroutine of run has it.
 	random *rand.Rand
-	// talk is closed when sending may begin; burst asks for that many sends at
-	// once; quiet is closed when sending must end.
-	talk, quiet <-chan struct{}
-	burst       chan int
+	// talk is closed when sending may begin; burst asks for that many sends at once.
+	talk  <-chan struct{}
+	burst chan int
 
 	mu       sync.Mutex
 	record   record
 	epochs   map[int64]int64
 	unacked  []send
 	sessions int
+	// quiet ends the making of sends: who sets it knows that unacked only shrinks.
+	quiet bool
 	// moved is told, without waiting, of everything that changes.
 	moved chan<- struct{}
 }
@@ -146,24 +147,37 @@ func (c *client) write(ctx context.Context, connection *websocket.Conn) {
 		case <-tick.C:
 			tick.Reset(pace)
 		case count = <-c.burst:
-		case <-c.quiet:
-			<-ctx.Done()
-			return
 		case <-ctx.Done():
 			return
 		}
 		for range count {
-			if err := c.send(ctx, connection, c.next()); err != nil {
+			s, ok := c.next()
+			if !ok {
+				<-ctx.Done()
+				return
+			}
+			if err := c.send(ctx, connection, s); err != nil {
 				return
 			}
 		}
 	}
 }
 
-// next makes up a message and notes that it is to be stored.
-func (c *client) next() send {
+// hush ends the making of sends.
+func (c *client) hush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.quiet = true
+}
+
+// next makes up a message and notes that it is to be stored; false once the
+// client is quiet.
+func (c *client) next() (send, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.quiet {
+		return send{}, false
+	}
 	n := len(c.record.sends)
 	s := send{
 		room: c.rooms[c.random.IntN(len(c.rooms))],
@@ -172,7 +186,7 @@ func (c *client) next() send {
 	}
 	c.record.sends = append(c.record.sends, s)
 	c.unacked = append(c.unacked, s)
-	return s
+	return s, true
 }
 
 func (c *client) send(ctx context.Context, connection *websocket.Conn, s send) error {

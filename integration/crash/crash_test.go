@@ -61,9 +61,9 @@ type round struct {
 	random  *rand.Rand
 	clients []*client
 	rooms   []int64
-	// talk and quiet, closed, begin and end the clients' sending; moved is told
-	// of all that they receive.
-	talk, quiet, moved chan struct{}
+	// talk, closed, begins the clients' sending; moved is told of all that they
+	// receive.
+	talk, moved chan struct{}
 	// unacked counts sends without an ack at a kill, storedUnacked those that
 	// the log had nevertheless.
 	unacked, storedUnacked int
@@ -73,7 +73,7 @@ func newRound(t *testing.T, seed uint64) *round {
 	t.Logf("replay with %s=%d", seedVariable, seed)
 	return &round{
 		T: t, seed: seed, random: rand.New(rand.NewPCG(seed, 1)),
-		talk: make(chan struct{}), quiet: make(chan struct{}), moved: make(chan struct{}, 1),
+		talk: make(chan struct{}), moved: make(chan struct{}, 1),
 	}
 }
 
@@ -98,7 +98,9 @@ func (r *round) play() {
 		r.waitFor("everybody to come back", func(c *client) bool { return c.sessions >= n+2 })
 	}
 	r.pause(200*time.Millisecond, 400*time.Millisecond)
-	close(r.quiet)
+	for _, c := range r.clients {
+		c.hush()
+	}
 	r.waitFor("every send's ack", func(c *client) bool { return len(c.unacked) == 0 })
 
 	h := history{stored: map[int64][]message{}, epochs: map[int64]int64{}}
@@ -131,7 +133,7 @@ func (r *round) populate(s *server) {
 		s.call(r.T, http.MethodPost, "/v1/chatrooms/users", "", map[string]string{"name": name}, &created, http.StatusCreated)
 		r.clients = append(r.clients, &client{
 			address: s.address, token: created.Token, random: rand.New(rand.NewPCG(r.seed, uint64(i)+2)),
-			talk: r.talk, quiet: r.quiet, burst: make(chan int, 1), moved: r.moved,
+			talk: r.talk, burst: make(chan int, 1), moved: r.moved,
 			record: record{user: name}, epochs: map[int64]int64{},
 		})
 	}
