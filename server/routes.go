@@ -60,6 +60,9 @@ func (s *Server) find(path string) (route, string) {
 		return route{}, ""
 	}
 	id, below, _ := strings.Cut(rest, "/")
+	if id == "" {
+		return route{}, ""
+	}
 	const base = "/v1/chatrooms/{id}"
 	switch below {
 	case "":
@@ -94,38 +97,26 @@ func (s *Server) dispatch(r *request) (pattern string, err error) {
 		return found.pattern, bw.Errorf(bw.MethodNotAllowed, "this path does not have the method %s", printable(method))
 	}
 	if id != "" {
-		if r.room = parseRoom(id); r.room == 0 {
-			// Who may not ask learns nothing of rooms; which are not numbers do not exist.
-			handle = s.noSuchRoom(handle)
-		}
-	} else if strings.Contains(found.pattern, "{id}") {
-		return found.pattern, noRoom("")
+		r.room = parseRoom(id)
 	}
 	return found.pattern, handle(r)
 }
 
-// noSuchRoom lets a handler refuse the request for another reason first: room
-// -1 exists nowhere.
-func (s *Server) noSuchRoom(handle handler) handler {
-	return func(r *request) error {
-		r.room = -1
-		return handle(r)
-	}
-}
-
-func noRoom(id string) error { return bw.Errorf(bw.NoSuchRoom, "there is no room %q", printable(id)) }
+// nowhere is a room that never exists: what is not written as an id is read as
+// this one, so that handlers can refuse the request for another reason first.
+const nowhere bw.RoomID = -1
 
 func parseRoom(s string) bw.RoomID {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || id < 1 || id > int64(bw.MaxRoomID) || strconv.FormatInt(id, 10) != s {
-		return 0
+		return nowhere
 	}
 	return bw.RoomID(id)
 }
 
 // findRoom returns the room of the path.
 func (s *Server) findRoom(r *request) (bw.Room, error) {
-	if r.room < 1 {
+	if r.room == nowhere {
 		return bw.Room{}, bw.Errorf(bw.NoSuchRoom, "there is no such room")
 	}
 	return s.deps.Directory.FindRoom(r.ctx, r.room)
