@@ -50,7 +50,7 @@ type serveFlags struct {
 
 	AuthHMACKey   []string `help:"HMAC secret of an outside issuer of tokens." type:"path" placeholder:"FILE"`
 	AuthPublicKey []string `help:"PEM public key (RSA, ECDSA, Ed25519) of an outside issuer." type:"path" placeholder:"FILE"`
-	AuthJWKSURL   []string `help:"URL of the key set of an outside issuer." placeholder:"URL"`
+	AuthJWKSURL   []string `name:"auth-jwks-url" help:"URL of the key set of an outside issuer." placeholder:"URL"`
 	AuthIssuer    string   `help:"The iss that outside tokens must have."`
 	AuthAudience  string   `help:"The aud that outside tokens must have."`
 
