@@ -10,6 +10,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/pressly/goose/v3"
 )
 
 // StatusSQLite returns which step of the schema the database file has, 0 if
@@ -21,16 +23,35 @@ func StatusSQLite(ctx context.Context, path string, schema Schema) (has, newest 
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return 0, newest, nil
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro")
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+readOnly(path))
 	if err != nil {
 		return 0, 0, fmt.Errorf("open the database: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	row := db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied")
+	var tables int
+	row := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = ?", goose.DefaultTablename)
+	if err := row.Scan(&tables); err != nil {
+		return 0, 0, fmt.Errorf("look for the table of versions: %w", err)
+	}
+	if tables == 0 {
+		return 0, newest, nil // made, but no step of it yet
+	}
+	row = db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+goose.DefaultTablename+" WHERE is_applied")
 	if err := row.Scan(&has); err != nil {
 		return 0, 0, fmt.Errorf("read the version: %w", err)
 	}
 	return has, newest, nil
+}
+
+// readOnly is how to open a database without leaving a trace. Even a reader
+// makes the files of a write-ahead log, and leaves them behind as its own user,
+// unless the database is said not to change; as it does not when it is closed,
+// which is when there is no such log.
+func readOnly(path string) string {
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		return "immutable=1"
+	}
+	return "mode=ro"
 }
 
 // newest is the number of the schema's last step.
