@@ -253,3 +253,12 @@ func (s *socket) leave() {
 		s.Errorf("%s closing: %v", s.who, err)
 	}
 }
+
+// quote writes a string as JSON.
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always can be
+	}
+	return string(b)
+}
