@@ -37,6 +37,8 @@ const (
 	NotFound         Kind = "not_found"          // extension: no such path
 	MethodNotAllowed Kind = "method_not_allowed" // extension: the path has other methods
 	BodyTooLarge     Kind = "body_too_large"     // extension: over the limit for request bodies
+	HeadersTooLarge  Kind = "headers_too_large"  // extension: over the limit for the request line and headers
+	RequestTimeout   Kind = "request_timeout"    // extension: the request did not arrive in time
 	UpgradeRequired  Kind = "upgrade_required"   // extension: 426, the path speaks WebSocket only
 	Draining         Kind = "draining"           // extension: the server is about to stop
 	Internal         Kind = "internal"           // extension: a defect of the server

@@ -22,11 +22,9 @@ func (s *Server) handleMalformed(ctx *fasthttp.RequestCtx, err error) {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		writeProblem(ctx, bw.Errorf(bw.BodyTooLarge, "a body has at most %d bytes", s.cfg.Limits.MaxBody))
 	case errors.As(err, &small):
-		writeProblem(ctx, bw.Errorf(bw.BadRequest, "the request line and the headers have at most %d bytes together", maxHead))
-		ctx.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
+		writeProblem(ctx, bw.Errorf(bw.HeadersTooLarge, "the request line and the headers have at most %d bytes together", maxHead))
 	case errors.As(err, &network) && network.Timeout():
-		writeProblem(ctx, bw.Errorf(bw.BadRequest, "the request did not arrive in time"))
-		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+		writeProblem(ctx, bw.Errorf(bw.RequestTimeout, "the request did not arrive in time"))
 	default:
 		writeProblem(ctx, bw.Errorf(bw.BadRequest, "this is not an HTTP request"))
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strconv"
@@ -83,6 +84,9 @@ func (s *Server) find(path string) (route, string) {
 
 // dispatch finds the handler and calls it.
 func (s *Server) dispatch(r *request) (pattern string, err error) {
+	if !bytes.HasPrefix(r.Request.Header.Protocol(), []byte("HTTP/1.")) {
+		return "other", bw.Errorf(bw.BadRequest, "this server speaks HTTP/1.1")
+	}
 	found, id := s.find(string(r.Path()))
 	if found.pattern == "" {
 		return "other", bw.Errorf(bw.NotFound, "there is nothing at this path")

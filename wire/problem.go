@@ -74,6 +74,10 @@ func classOf(kind bw.Kind) (c class, ok bool) {
 		return class{http.StatusConflict, "Already in room", "The connection is in this room already."}, true
 	case bw.BodyTooLarge:
 		return class{http.StatusRequestEntityTooLarge, "Body too large", "The body is larger than is allowed."}, true
+	case bw.HeadersTooLarge:
+		return class{http.StatusRequestHeaderFieldsTooLarge, "Headers too large", "The request line and the headers are larger than is allowed."}, true
+	case bw.RequestTimeout:
+		return class{http.StatusRequestTimeout, "Request timeout", "The request did not arrive in time."}, true
 	case bw.UpgradeRequired:
 		return class{http.StatusUpgradeRequired, "Upgrade required", "This path speaks WebSocket only."}, true
 	case bw.RateLimited:
