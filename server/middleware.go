@@ -61,9 +61,11 @@ func (s *Server) refuse(r *request, err error) {
 }
 
 func (s *Server) log(r *request, pattern string, status int, took time.Duration, err error) {
+	// A refusal is no news to the operator: ten thousand of them in a storm
+	// would be the next storm. The metrics count them.
 	level := slog.LevelDebug
-	if status >= fasthttp.StatusInternalServerError {
-		level = slog.LevelWarn
+	if status == fasthttp.StatusInternalServerError {
+		level = slog.LevelError
 	}
 	attrs := []any{"request", r.id, "method", string(r.Method()), "route", pattern, "status", status, "ms", took.Milliseconds(), "client", s.clientAddress(r).String()}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,8 +23,11 @@ type Server struct {
 	log     syncBuffer
 	ended   chan struct{} // closed when the process has ended
 	result  error         // read after ended only
-	stop    sync.Once
-	verdict error
+	// terminated is set when the process has been asked to end: a second signal
+	// would cut its orderly end short.
+	terminated atomic.Bool
+	stop       sync.Once
+	verdict    error
 }
 
 // Launch starts a server on a free port of 127.0.0.1, unless the flags say
@@ -92,13 +96,14 @@ func (s *Server) Ended() <-chan struct{} { return s.ended }
 
 // Terminate asks for an orderly end (SIGTERM) without waiting for it.
 func (s *Server) Terminate() error {
+	s.terminated.Store(true)
 	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("asking the server to stop: %w", err)
 	}
 	return nil
 }
 
-// Stop asks for an orderly end, if the server still runs, and tells what was
+// Stop asks for an orderly end, unless it has been asked for or come, and tells what was
 // not in order in this life: an exit status other than 0, a data race, a panic.
 func (s *Server) Stop() error {
 	s.stop.Do(func() { s.verdict = s.end() })
@@ -109,6 +114,9 @@ func (s *Server) end() error {
 	select {
 	case <-s.ended:
 	default:
+		if s.terminated.Load() {
+			break
+		}
 		if err := s.Terminate(); err != nil {
 			return err
 		}
