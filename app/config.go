@@ -3,18 +3,14 @@
 package app
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
-	"gopkg.in/yaml.v3"
 )
 
 // ExitUsage is the exit status for a wrong flag, variable or file.
@@ -107,7 +103,7 @@ func Run(args []string, version string, in io.Reader, out, errOut io.Writer) int
 	var c commands
 	parser, err := newParser(&c, args)
 	if err != nil {
-		fmt.Fprintln(errOut, "breakwater:", err)
+		tell(errOut, err)
 		return ExitUsage
 	}
 	exit := -1
@@ -118,7 +114,7 @@ func Run(args []string, version string, in io.Reader, out, errOut io.Writer) int
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintln(errOut, "breakwater:", err)
+		tell(errOut, err)
 		return ExitUsage
 	}
 	switch command, _, _ := strings.Cut(chosen.Command(), " "); command {
@@ -134,19 +130,26 @@ func Run(args []string, version string, in io.Reader, out, errOut io.Writer) int
 	return status(err, errOut)
 }
 
-// status tells a failure in one line.
+// status tells a failure, and which exit status it has.
 func status(err error, errOut io.Writer) int {
-	var wrong *usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &wrong):
-		fmt.Fprintln(errOut, "breakwater:", err)
-		return ExitUsage
-	default:
-		fmt.Fprintln(errOut, "breakwater:", err)
-		return 1
 	}
+	tell(errOut, err)
+	var wrong *usageError
+	if errors.As(err, &wrong) {
+		return ExitUsage
+	}
+	return 1
+}
+
+// tell tells a failure in one line, whatever it is made of.
+func tell(errOut io.Writer, err error) {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	fmt.Fprintln(errOut, "breakwater:", strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": "))
 }
 
 // usageError is a wrong value that shows only when it is used.
@@ -168,95 +171,11 @@ func newParser(c *commands, args []string) (*kong.Kong, error) {
 		kong.TypeMapper(typeOfPrefix, prefixMapper{}),
 	}
 	if path := configPath(args); path != "" {
-		values, err := readConfig(path)
+		file, err := readConfig(path)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, kong.Resolvers(values))
+		options = append(options, kong.Resolvers(file))
 	}
-	parser, err := kong.New(c, options...)
-	if err != nil {
-		return nil, err
-	}
-	if path := configPath(args); path != "" {
-		if err := checkConfig(parser, path); err != nil {
-			return nil, err
-		}
-	}
-	return parser, nil
-}
-
-// configPath finds the configuration file before the flags are parsed, because
-// the parsing needs what it holds.
-func configPath(args []string) string {
-	for i, a := range args {
-		if path, ok := strings.CutPrefix(a, "--config="); ok {
-			return path
-		}
-		if a == "--config" && i+1 < len(args) {
-			return args[i+1]
-		}
-	}
-	return os.Getenv("BREAKWATER_CONFIG")
-}
-
-func readValues(path string) (map[string]any, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--config: %w", err)
-	}
-	values := make(map[string]any)
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("--config: %s: %w", path, err)
-	}
-	return values, nil
-}
-
-// readConfig makes the file's keys answer for flags that were not given.
-func readConfig(path string) (kong.Resolver, error) {
-	values, err := readValues(path)
-	if err != nil {
-		return nil, err
-	}
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		v, ok := values[flag.Name]
-		if !ok {
-			return nil, nil
-		}
-		if list, ok := v.([]any); ok {
-			words := make([]string, len(list))
-			for i, item := range list {
-				words[i] = fmt.Sprint(item)
-			}
-			return strings.Join(words, ","), nil
-		}
-		return fmt.Sprint(v), nil
-	}), nil
-}
-
-// checkConfig refuses keys that no flag has.
-func checkConfig(parser *kong.Kong, path string) error {
-	values, err := readValues(path)
-	if err != nil {
-		return err
-	}
-	var known []string
-	for _, flags := range parser.Model.AllFlags(true) {
-		for _, f := range flags {
-			known = append(known, f.Name)
-		}
-	}
-	for _, command := range parser.Model.Leaves(true) {
-		for _, flags := range command.AllFlags(true) {
-			for _, f := range flags {
-				known = append(known, f.Name)
-			}
-		}
-	}
-	for key := range values {
-		if !slices.Contains(known, key) {
-			return fmt.Errorf("--config: %s: there is no flag --%s", path, key)
-		}
-	}
-	return nil
+	return kong.New(c, options...)
 }

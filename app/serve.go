@@ -50,11 +50,15 @@ const stopLimit = 5 * time.Second
 
 // serve runs a server until a signal ends it.
 func serve(f serveFlags, out, errOut io.Writer) error {
-	log := newLogger(f, errOut)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	return serveUntil(signals, f, out, errOut)
+}
 
+// serveUntil drains at the first signal and gives up at the second.
+func serveUntil(signals <-chan os.Signal, f serveFlags, out, errOut io.Writer) error {
+	log := newLogger(f, errOut)
 	s, err := assemble(context.Background(), f, log)
 	if err != nil {
 		return err
@@ -195,12 +199,26 @@ func loadKeys(f serveFlags, log *slog.Logger) (*auth.Key, *auth.Verifier, error)
 	if err != nil {
 		return nil, nil, &usageError{"--token-key", err}
 	}
+	// Each kind of key alone first, so that the wrong flag can be named.
+	for _, only := range []struct {
+		flag string
+		cfg  auth.VerifierConfig
+	}{
+		{"--auth-hmac-key", auth.VerifierConfig{HMACFiles: f.AuthHMACKey}},
+		{"--auth-public-key", auth.VerifierConfig{PublicKeyFiles: f.AuthPublicKey}},
+	} {
+		verifier, err := auth.NewVerifier(only.cfg)
+		if err != nil {
+			return nil, nil, &usageError{only.flag, err}
+		}
+		verifier.Close()
+	}
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{
 		Own: key, HMACFiles: f.AuthHMACKey, PublicKeyFiles: f.AuthPublicKey, JWKSURLs: f.AuthJWKSURL,
 		Issuer: f.AuthIssuer, Audience: f.AuthAudience, Log: log,
 	})
 	if err != nil {
-		return nil, nil, &usageError{"the keys of outside issuers", err}
+		return nil, nil, &usageError{"--auth-jwks-url", err}
 	}
 	return key, verifier, nil
 }
