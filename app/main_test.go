@@ -14,7 +14,17 @@ import (
 // patience bounds what a test waits for.
 const patience = 10 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, fasthttpsOwn()...) }
+
+// fasthttpsOwn are goroutines that are not ours to wait for: the process's one
+// clock of the Date header, and the cleaner of a pool that has stopped, which
+// sees that when it wakes after ten seconds.
+func fasthttpsOwn() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	}
+}
 
 // result is what a run of the program leaves to see.
 type result struct {
