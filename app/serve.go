@@ -20,6 +20,7 @@ import (
 	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/cache"
 	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/internal/observe"
 	"github.com/breakwater-chat/breakwater/server"
 	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/server/auth"
@@ -145,6 +146,8 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 		return nil, err
 	}
 	a.undo = append(a.undo, p.close)
+	meter := observe.NewMeter(registry)
+	p.store, p.history, p.broker = meter.Store(p.store), meter.History(p.history), meter.Broker(p.broker)
 	key, verifier, err := loadKeys(f, log)
 	if err != nil {
 		return nil, err
