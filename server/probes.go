@@ -20,7 +20,7 @@ func (s *Server) live(r *request) error {
 
 // ready says whether new connections should come here.
 func (s *Server) ready(r *request) error {
-	if err := s.deps.Hub.Admit(); err != nil {
+	if err := s.deps.Hub.Ready(); err != nil {
 		return err
 	}
 	var down []string

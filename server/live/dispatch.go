@@ -14,7 +14,7 @@ import (
 func (c *conn) dispatch(payload []byte) {
 	f, err := c.hub.cfg.Limits.ParseClientFrame(payload)
 	if err != nil {
-		c.hub.metrics.framesIn.WithLabelValues("malformed").Inc()
+		c.hub.metrics.framesIn.WithLabelValues(malformed).Inc()
 		c.refuse(f.ID, err)
 		in := c.inbox()
 		if in.malformed++; in.malformed >= maxMalformed {

@@ -81,8 +81,17 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 }
 
 // Admit tells whether a new connection may come, before it costs anything:
-// nil, Draining or Overloaded.
+// nil, Draining or Overloaded. A refusal is counted.
 func (h *Hub) Admit() error {
+	err := h.Ready()
+	if err != nil {
+		h.metrics.refusals.WithLabelValues(string(bw.KindOf(err))).Inc()
+	}
+	return err
+}
+
+// Ready tells whether a connection that came now would be admitted.
+func (h *Hub) Ready() error {
 	switch {
 	case h.draining.Load():
 		return bw.Errorf(bw.Draining, "this server is about to stop; another one will take you")
@@ -107,7 +116,9 @@ func (h *Hub) Adopt(nc net.Conn, pipelined []byte, hello Hello) {
 	c.heard.Store(h.tick())
 	c.holds.Store(holdRequest)
 	if !h.table.reserve(c) {
-		_ = nc.Close() // it was full between Admit and here; the client backs off and tries again
+		// It was full between Admit and here.
+		_, _ = nc.Write(wire.AppendCloseFrame(nil, wire.CloseOverloaded, wire.CloseOverloaded.String()))
+		_ = nc.Close()
 		return
 	}
 	h.metrics.connections.Inc()

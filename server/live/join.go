@@ -38,7 +38,7 @@ func (c *conn) joinRoom(ctx context.Context, id string, room bw.RoomID, since *b
 // playback and a place in its log.
 func (c *conn) joinKnownRoom(ctx context.Context, id string, roomID bw.RoomID, since *bw.Position) (err error) {
 	began := time.Now()
-	result := "failed"
+	result := joinFailed
 	defer func() {
 		c.hub.metrics.joins.WithLabelValues(result).Inc()
 		c.hub.metrics.joinLatency.Observe(time.Since(began).Seconds())
@@ -60,11 +60,11 @@ func (c *conn) joinKnownRoom(ctx context.Context, id string, roomID bw.RoomID, s
 	}
 	switch {
 	case recovered:
-		result = "recovered"
+		result = joinRecovered
 	case since != nil:
-		result = "reset"
+		result = joinReset
 	default:
-		result = "fresh"
+		result = joinFresh
 	}
 	return nil
 }
@@ -157,10 +157,10 @@ func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error
 		return nil, err
 	}
 	if tail.Complete {
-		r.hub.metrics.playbackReads.WithLabelValues("tail").Inc()
+		r.hub.metrics.playbackReads.WithLabelValues(sourceTail).Inc()
 		return tail.Messages, nil
 	}
-	r.hub.metrics.playbackReads.WithLabelValues("history").Inc()
+	r.hub.metrics.playbackReads.WithLabelValues(sourceHistory).Inc()
 	if after == 0 {
 		after = wire.FromStart
 	}

@@ -1,8 +1,11 @@
 package live
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/wire"
 )
 
@@ -23,6 +26,7 @@ type metrics struct {
 	joins         *prometheus.CounterVec
 	joinLatency   prometheus.Histogram
 	playbackReads *prometheus.CounterVec
+	refusals      *prometheus.CounterVec
 	memberBatch   prometheus.Histogram
 	memberLatency prometheus.Histogram
 	memberErrors  prometheus.Counter
@@ -40,9 +44,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reg.MustRegister(c)
 		return c
 	}
-	vec := func(name, help, label string) *prometheus.CounterVec {
+	// Values that are known from the start are there from the start, at zero: an
+	// alert on what never happened before must see it happen.
+	vec := func(name, help, label string, values ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "breakwater_" + name, Help: help}, []string{label})
 		reg.MustRegister(v)
+		for _, value := range values {
+			v.WithLabelValues(value)
+		}
 		return v
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
@@ -54,31 +63,67 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		connections:   gauge("connections", "Open WebSocket connections."),
 		rooms:         gauge("rooms", "Rooms with a member on this server."),
 		queueBytes:    gauge("queue_bytes", "Bytes of answers that wait for slow connections."),
-		framesIn:      vec("frames_in_total", "Client frames by type.", "type"),
+		framesIn:      vec("frames_in_total", "Client frames by type.", "type", wire.TypeJoin, wire.TypeLeave, wire.TypeSend, wire.TypeTyping, wire.TypeHistory, malformed),
 		messagesIn:    counter("messages_in_total", "Sends accepted from clients."),
 		messagesOut:   counter("messages_out_total", "Messages written to connections."),
 		bytesOut:      counter("bytes_out_total", "Bytes written to connections."),
 		delivery:      histogram("delivery_seconds", "From the storing of a message to the last write of it to the room's ready members.", seconds),
 		ackLatency:    histogram("ack_seconds", "From a send's arrival to its answer.", seconds),
-		closes:        vec("closes_total", "Closed connections by reason.", "reason"),
+		closes:        vec("closes_total", "Closed connections by reason.", "reason", closeReasons()...),
 		errors:        vec("errors_total", "Error frames by code.", "code"),
-		drops:         vec("drops_total", "What was dropped without being delivered, by reason.", "reason"),
-		joins:         vec("joins_total", "Joins by result: fresh, recovered, reset (a resume that could not be), failed.", "result"),
+		drops:         vec("drops_total", "What was dropped without being delivered, by reason.", "reason", dropEnded, dropTyping),
+		joins:         vec("joins_total", "Joins by result: fresh, recovered, reset (a resume that could not be), failed.", "result", joinFresh, joinRecovered, joinReset, joinFailed),
 		joinLatency:   histogram("join_seconds", "From a join's arrival to its answer.", seconds),
-		playbackReads: vec("playback_reads_total", "Where the messages of a join came from: the room itself, the broker's tail, the history.", "source"),
+		playbackReads: vec("playback_reads_total", "Reads for joins whose messages the room did not have in memory, by source.", "source", sourceTail, sourceHistory),
+		refusals:      vec("admission_refused_total", "Joins refused before they cost anything, by reason.", "reason", string(bw.Draining), string(bw.Overloaded)),
 		memberBatch:   histogram("membership_batch_size", "Joins and leaves written to the store at once.", prometheus.ExponentialBuckets(1, 2, 11)),
 		memberLatency: histogram("membership_write_seconds", "What a batch of joins and leaves took the store.", seconds),
 		memberErrors:  counter("membership_errors_total", "Batches of joins and leaves that the store refused."),
 	}
 }
 
-// lost is the label of connections that ended without a close frame of either side.
-const lost = "lost"
+// Labels of what happens, beside the types of frames and the codes of closes.
+const (
+	malformed = "malformed"
+
+	dropEnded  = "connection_ended"
+	dropTyping = "typing_flood"
+
+	joinFresh     = "fresh"
+	joinRecovered = "recovered"
+	joinReset     = "reset"
+	joinFailed    = "failed"
+
+	sourceTail    = "tail"
+	sourceHistory = "history"
+
+	closeLost  = "lost"  // without a close frame of either side
+	closeOther = "other" // a code of the client's own
+)
+
+// knownCloses are the codes that have a label of their own.
+var knownCloses = [...]wire.CloseCode{
+	wire.CloseNormal, wire.CloseGoingAway, wire.CloseProtocolError, wire.CloseUnsupportedData, wire.CloseNoStatus,
+	wire.CloseInvalidUTF8, wire.CloseMessageTooBig, wire.CloseInternalError, wire.CloseMalformedFrames,
+	wire.CloseTokenExpired, wire.CloseSlowConsumer, wire.CloseOverloaded, wire.CloseRateLimited, wire.CloseSilent,
+	wire.CloseDraining, wire.CloseFenced, wire.CloseResync,
+}
+
+func closeReasons() []string {
+	all := []string{closeLost, closeOther}
+	for _, code := range knownCloses {
+		all = append(all, code.String())
+	}
+	return all
+}
 
 func (m *metrics) closed(code wire.CloseCode) {
-	if code == 0 {
-		m.closes.WithLabelValues(lost).Inc()
-		return
+	reason := closeOther
+	switch {
+	case code == 0:
+		reason = closeLost
+	case slices.Contains(knownCloses[:], code):
+		reason = code.String()
 	}
-	m.closes.WithLabelValues(code.String()).Inc()
+	m.closes.WithLabelValues(reason).Inc()
 }

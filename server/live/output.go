@@ -110,7 +110,7 @@ func (c *conn) dropOutbox() {
 	if c.out != nil {
 		c.hub.metrics.queueBytes.Sub(float64(c.out.bytes))
 		if c.out.bytes > 0 {
-			c.hub.metrics.drops.WithLabelValues("connection_ended").Inc()
+			c.hub.metrics.drops.WithLabelValues(dropEnded).Inc()
 		}
 		c.out = nil
 	}

@@ -103,10 +103,10 @@ func (r *room) readBefore(ctx context.Context, before bw.Seq, limit int) ([]bw.M
 		below = below[:len(below)-1]
 	}
 	if tail.Complete || len(below) >= limit {
-		r.hub.metrics.playbackReads.WithLabelValues("tail").Inc()
+		r.hub.metrics.playbackReads.WithLabelValues(sourceTail).Inc()
 		return below[max(0, len(below)-limit):], nil
 	}
-	r.hub.metrics.playbackReads.WithLabelValues("history").Inc()
+	r.hub.metrics.playbackReads.WithLabelValues(sourceHistory).Inc()
 	page, err := r.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: r.id, Before: before, Limit: limit})
 	return page.Messages, err
 }

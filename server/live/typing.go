@@ -34,7 +34,7 @@ func (r *room) showTyping(user bw.Name) {
 			}
 		}
 		if len(r.typed) >= maxTyped {
-			r.hub.metrics.drops.WithLabelValues("typing_flood").Inc()
+			r.hub.metrics.drops.WithLabelValues(dropTyping).Inc()
 			return
 		}
 	}
