@@ -78,7 +78,7 @@ func (g *gate) Close() error {
 	g.once.Do(func() { close(g.closed) })
 	g.wg.Wait()
 	g.poller.close()
-	g.evict(func(*silentConn) bool { return true }, "stopping")
+	g.evict(func(*silentConn) bool { return true }, gateStopping)
 	for {
 		select {
 		case c := <-g.ready:
@@ -99,7 +99,7 @@ func (g *gate) acceptAll() {
 			g.hold(c)
 		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
 			// Who has said nothing for longest makes room for who may have something to say.
-			if !g.evictOldest("no_descriptors") {
+			if !g.evictOldest(gateNoDescriptors) {
 				g.pause()
 			}
 		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
@@ -128,7 +128,7 @@ func (g *gate) hold(c net.Conn) {
 	g.metrics.silent.Set(float64(len(g.silent)))
 	g.mu.Unlock()
 	if over {
-		g.evictOldest("too_many_silent")
+		g.evictOldest(gateFull)
 	}
 	if !g.poller.watch(s) {
 		g.spoke(s.id) // it cannot be waited for here: fasthttp does, with its own deadline
@@ -201,7 +201,7 @@ func (g *gate) sweep() {
 	for {
 		select {
 		case now := <-ticker.C:
-			g.evict(func(s *silentConn) bool { return now.Sub(s.since) >= g.timeout }, "silent")
+			g.evict(func(s *silentConn) bool { return now.Sub(s.since) >= g.timeout }, gateSilent)
 		case <-g.closed:
 			return
 		}

@@ -16,6 +16,14 @@ type metrics struct {
 	silent   prometheus.Gauge
 }
 
+// Why the gate closes a connection.
+const (
+	gateSilent        = "silent"
+	gateFull          = "too_many_silent"
+	gateNoDescriptors = "no_descriptors"
+	gateStopping      = "stopping"
+)
+
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -34,6 +42,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		silent: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "breakwater_silent_connections", Help: "TCP connections that have not sent a byte yet.",
 		}),
+	}
+	for _, reason := range []string{gateSilent, gateFull, gateNoDescriptors, gateStopping} {
+		m.refused.WithLabelValues(reason) // at zero from the start, for alerts
 	}
 	reg.MustRegister(m.requests, m.latency, m.accepted, m.refused, m.silent)
 	return m

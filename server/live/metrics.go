@@ -70,7 +70,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		delivery:      histogram("delivery_seconds", "From the storing of a message to the last write of it to the room's ready members.", seconds),
 		ackLatency:    histogram("ack_seconds", "From a send's arrival to its answer.", seconds),
 		closes:        vec("closes_total", "Closed connections by reason.", "reason", closeReasons()...),
-		errors:        vec("errors_total", "Error frames by code.", "code"),
+		errors:        vec("errors_total", "Error frames by code.", "code", errorCodes()...),
 		drops:         vec("drops_total", "What was dropped without being delivered, by reason.", "reason", dropEnded, dropTyping),
 		joins:         vec("joins_total", "Joins by result: fresh, recovered, reset (a resume that could not be), failed.", "result", joinFresh, joinRecovered, joinReset, joinFailed),
 		joinLatency:   histogram("join_seconds", "From a join's arrival to its answer.", seconds),
@@ -107,6 +107,18 @@ var knownCloses = [...]wire.CloseCode{
 	wire.CloseInvalidUTF8, wire.CloseMessageTooBig, wire.CloseInternalError, wire.CloseMalformedFrames,
 	wire.CloseTokenExpired, wire.CloseSlowConsumer, wire.CloseOverloaded, wire.CloseRateLimited, wire.CloseSilent,
 	wire.CloseDraining, wire.CloseFenced, wire.CloseResync,
+}
+
+// errorCodes are those that the contract has for error frames.
+func errorCodes() []string {
+	var all []string
+	for _, kind := range []bw.Kind{
+		bw.BadJSON, bw.UnknownType, bw.UnknownField, bw.TextTooLong, bw.EmptyText, bw.IDConflict, bw.RateLimited,
+		bw.NotInRoom, bw.NoSuchRoom, bw.Unavailable, bw.Internal,
+	} {
+		all = append(all, string(kind))
+	}
+	return all
 }
 
 func closeReasons() []string {
