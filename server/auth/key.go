@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -26,6 +28,11 @@ import (
 
 // minSecret is the least length of an HMAC secret, in bytes (RFC 7518, section 3.2).
 const minSecret = 32
+
+// minRSA is the least length of an RSA key, in bits (RFC 7518, section 3.3).
+const minRSA = 2_048
+
+var errUnsupported = fmt.Errorf("keys are Ed25519, RSA of at least %d bits, or ECDSA on P-256, P-384 or P-521; this one is not", minRSA)
 
 // Key is the server's own: all servers of a cluster have the same.
 type Key struct {
@@ -49,29 +56,55 @@ func LoadKey(path string) (*Key, error) {
 }
 
 // CreateKey loads a key file, and makes one with a random HMAC secret, readable
-// by its owner only, if there is none.
+// by its owner only, if there is none. Of several that make it at once all get
+// the same, and a crash leaves either no file or a whole one.
 func CreateKey(path string) (*Key, error) {
-	secret := make([]byte, minSecret)
-	_, _ = rand.Read(secret) // never fails
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return LoadKey(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("making the token key: %w", err)
-	}
-	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("making the token key: %w", err)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := writeSecret(path); err != nil {
+			return nil, fmt.Errorf("making the token key: %w", err)
+		}
 	}
 	return LoadKey(path)
 }
 
-func parseKey(data []byte) (*Key, error) {
-	if block, _ := pem.Decode(data); block != nil {
-		return parsePrivateKey(block)
+// writeSecret writes beside the path first: a link appears at once and whole,
+// and never in place of what is there already.
+func writeSecret(path string) error {
+	secret := make([]byte, minSecret)
+	_, _ = rand.Read(secret)                                              // never fails
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
 	}
-	secret := bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func parseKey(data []byte) (*Key, error) {
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") { // OpenSSL writes EC PARAMETERS before it
+			return parsePrivateKey(block)
+		}
+	}
+	// What was meant to be PEM is no secret: it may be public.
+	if bytes.Contains(data, []byte("-----BEGIN ")) {
+		return nil, errors.New("this PEM file has no whole private key in it")
+	}
+	secret, cut := bytes.CutSuffix(data, []byte("\r\n"))
+	if !cut {
+		secret = bytes.TrimSuffix(data, []byte("\n"))
+	}
 	if len(secret) < minSecret {
 		return nil, fmt.Errorf("an HMAC secret has at least %d bytes, this one has %d", minSecret, len(secret))
 	}
@@ -86,6 +119,8 @@ func parsePrivateKey(block *pem.Block) (*Key, error) {
 		parsed, err = x509.ParseECPrivateKey(block.Bytes)
 	case "RSA PRIVATE KEY":
 		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "ENCRYPTED PRIVATE KEY":
+		return nil, errors.New("the private key is encrypted, and there is nobody to ask for its passphrase")
 	default:
 		parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	}
@@ -98,7 +133,7 @@ func parsePrivateKey(block *pem.Block) (*Key, error) {
 	}
 	methods := methodsOf(signer.Public())
 	if len(methods) == 0 {
-		return nil, errors.New("keys of this type are not supported")
+		return nil, errUnsupported
 	}
 	return &Key{method: jwt.GetSigningMethod(methods[0]), private: parsed, public: signer.Public()}, nil
 }
@@ -113,6 +148,9 @@ func methodsOf(key any) []string {
 	case ed25519.PublicKey:
 		return []string{"EdDSA"}
 	case *rsa.PublicKey:
+		if k.N.BitLen() < minRSA {
+			return nil
+		}
 		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 	case *ecdsa.PublicKey:
 		switch k.Curve {

@@ -154,7 +154,7 @@ func loadPublicKey(path string) (any, error) {
 		return nil, fmt.Errorf("%s holds no public key: %w", path, err)
 	}
 	if len(methodsOf(key)) == 0 {
-		return nil, fmt.Errorf("%s holds a key of a type that is not supported", path)
+		return nil, fmt.Errorf("%s: %w", path, errUnsupported)
 	}
 	return key, nil
 }
