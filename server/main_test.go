@@ -191,9 +191,7 @@ func talk(t testing.TB, address, said string) string {
 	t.Helper()
 	c := dial(t, address)
 	defer c.Close()
-	if _, err := io.WriteString(c, said); err != nil {
-		t.Fatal(err)
-	}
+	_, _ = io.WriteString(c, said) // it may have been refused before its end
 	answer, err := io.ReadAll(c)
 	if err != nil && len(answer) == 0 {
 		t.Fatalf("reading the answer: %v", err)

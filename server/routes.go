@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,14 +92,13 @@ func (s *Server) dispatch(r *request) (pattern string, err error) {
 	if found.pattern == "" {
 		return "other", bw.Errorf(bw.NotFound, "there is nothing at this path")
 	}
-	method := string(r.Method())
-	if method == fasthttp.MethodHead && !strings.HasSuffix(found.pattern, "/join") {
-		method = fasthttp.MethodGet // fasthttp leaves the body out
+	handle, ok := found.methods[string(r.Method())]
+	if r.IsHead() && found.hasHead() {
+		handle, ok = found.methods[fasthttp.MethodGet] // fasthttp leaves the body out
 	}
-	handle, ok := found.methods[method]
 	if !ok {
-		r.Response.Header.Set("Allow", allowed(found.methods))
-		return found.pattern, bw.Errorf(bw.MethodNotAllowed, "this path does not have the method %s", printable(method))
+		r.Response.Header.Set("Allow", found.allowed())
+		return found.pattern, bw.Errorf(bw.MethodNotAllowed, "this path does not have the method %s", printable(string(r.Method())))
 	}
 	if id != "" {
 		r.room = parseRoom(id)
@@ -126,13 +126,17 @@ func (s *Server) findRoom(r *request) (bw.Room, error) {
 	return s.deps.Directory.FindRoom(r.ctx, r.room)
 }
 
-func allowed(methods map[string]handler) string {
-	var names []string
-	for m := range methods {
-		names = append(names, m)
-		if m == fasthttp.MethodGet {
-			names = append(names, fasthttp.MethodHead)
-		}
+// hasHead says whether there is something to ask of: a join is a GET that has no
+// answer but a WebSocket.
+func (r route) hasHead() bool {
+	return r.methods[fasthttp.MethodGet] != nil && !strings.HasSuffix(r.pattern, "/join")
+}
+
+// allowed is the route's Allow header.
+func (r route) allowed() string {
+	names := slices.Collect(maps.Keys(r.methods))
+	if r.hasHead() {
+		names = append(names, fasthttp.MethodHead)
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
