@@ -13,6 +13,16 @@ import (
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
+// handleExpect answers a client that asks before it sends its body (RFC 9110,
+// section 10.1.1): one that is over the limit is refused before it comes.
+func (s *Server) handleExpect(ctx *fasthttp.RequestCtx) int {
+	if ctx.Request.Header.ContentLength() <= maxBody(s.cfg.Limits) {
+		return fasthttp.StatusContinue
+	}
+	s.handleMalformed(ctx, fasthttp.ErrBodyTooLarge)
+	return ctx.Response.StatusCode()
+}
+
 // handleMalformed answers what fasthttp could not read as a request. The
 // connection is closed behind it.
 func (s *Server) handleMalformed(ctx *fasthttp.RequestCtx, err error) {

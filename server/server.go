@@ -106,6 +106,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleMalformed,
+		ExpectHandler:                s.handleExpect,
 		ReadTimeout:                  cfg.RequestTimeout,
 		WriteTimeout:                 cfg.RequestTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,

@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,29 +26,74 @@ const (
 	hostilePatience = hostileDeadline + 8*time.Second
 )
 
-// hostileDial opens a bare TCP connection that is closed when the test ends.
-func hostileDial(t *testing.T, s *harness.Server) net.Conn {
-	t.Helper()
-	c, err := net.DialTimeout("tcp", s.Address(), patience)
-	if err != nil {
-		t.Fatal(err)
+// hostileAll lets all clients talk at once, so that those who wait for a
+// deadline wait for it together, and returns what each got.
+func hostileAll[C, R any](clients []C, talk func(C) R) []R {
+	results := make([]R, len(clients))
+	var wg sync.WaitGroup
+	for i, c := range clients {
+		wg.Go(func() { results[i] = talk(c) })
 	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	wg.Wait()
+	return results
 }
 
-// hostileEnd reads a connection until the server ends it, in whatever way. It
-// is a defect if that takes longer than the patience.
-func hostileEnd(t *testing.T, c net.Conn, patience time.Duration) []byte {
-	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
+// hostileEnd is how a connection ended.
+type hostileEnd struct {
+	// got is all that the server said.
+	got []byte
+	// took is the time from the dial to the end.
+	took time.Duration
+	// err is not nil if it did not come to an end.
+	err error
+}
+
+// hostileTalk opens a bare TCP connection, lets say write to it, and reads
+// until the server ends the connection, in whatever way.
+func hostileTalk(s *harness.Server, say func(net.Conn)) hostileEnd {
+	began := time.Now()
+	c, err := net.DialTimeout("tcp", s.Address(), patience)
+	if err != nil {
+		return hostileEnd{err: err}
 	}
+	defer c.Close()
+	if err := c.SetDeadline(began.Add(hostilePatience)); err != nil {
+		return hostileEnd{err: err}
+	}
+	var saying sync.WaitGroup
+	saying.Go(func() { say(c) })
 	got, err := io.ReadAll(c)
+	end := hostileEnd{got: got, took: time.Since(began)}
+	_ = c.Close() // whoever still talks is cut off
+	saying.Wait()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("got %.200q and no end of the connection for %v", got, patience)
+		end.err = fmt.Errorf("got %.200q and no end of the connection for %v", got, hostilePatience)
 	}
-	return got
+	return end
+}
+
+// hostileSend says one thing; it may be refused before it is all sent.
+func hostileSend(text string) func(net.Conn) {
+	return func(c net.Conn) { _, _ = io.WriteString(c, text) }
+}
+
+// judge holds an end to one answer: a problem document with a status and code,
+// a success if there is no code, or no answer at all if the status is 0.
+func (e hostileEnd) judge(t *testing.T, status int, code string) {
+	t.Helper()
+	if e.err != nil {
+		t.Fatal(e.err)
+	}
+	answers := hostileAnswers(t, t.Name(), e.got)
+	switch {
+	case status == 0 && len(answers) == 0:
+	case status == 0 || len(answers) != 1:
+		t.Errorf("got %d answers, want one with %d, or none if that is 0: %.400q", len(answers), status, e.got)
+	case code == "":
+		answers[0].ok(status, nil)
+	default:
+		answers[0].refused(status, code)
+	}
 }
 
 // hostileAnswers parses the responses that a server gave on one connection.

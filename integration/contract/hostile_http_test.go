@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"io"
 	"strings"
 	"testing"
 )
@@ -12,17 +11,20 @@ const (
 	hostilePost = "POST /v1/chatrooms/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 )
 
+// hostileRow is what a client sends and the one answer that it gets.
+type hostileRow struct {
+	name, sent string
+	status     int // 0: closed without an answer
+	code       string
+}
+
 // TestHostileHTTP sends what is no HTTP, or hardly. Each gets a clear answer or
 // none, and the connection is closed; what waits for more is closed by the deadline.
 func TestHostileHTTP(t *testing.T) {
 	t.Parallel()
 	huge := strings.Repeat("a", 100_000)
 	chunked := hostilePost + "Transfer-Encoding: chunked\r\n\r\n"
-	for _, row := range []struct {
-		name, sent string
-		status     int // 0: closed without an answer
-		code       string
-	}{
+	rows := []hostileRow{
 		{"garbage", "\x00\xff\xfe garbage \x01\x02\r\n\r\n", 400, "bad_request"},
 		{"garbage without a line's end", strings.Repeat("\xfe", 1000), 408, "request_timeout"},
 		{"empty lines only", "\r\n\r\n\r\n\r\n", 0, ""},
@@ -75,35 +77,23 @@ func TestHostileHTTP(t *testing.T) {
 		{"an endless chunk's size", chunked + strings.Repeat("0", 100_000), 400, "bad_request"},
 		{"a chunk longer than its size", chunked + "2\r\n{}{}\r\n0\r\n\r\n", 400, "bad_request"},
 		{"twenty thousand trailers", chunked + "2\r\n{}\r\n0\r\n" + strings.Repeat("X: a\r\n", 20_000) + "\r\n", 431, "headers_too_large"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			c := hostileDial(t, suite.Server)
-			_, _ = io.WriteString(c, row.sent) // it may be refused before it is sent
-			answers := hostileAnswers(t, row.name, hostileEnd(t, c, hostilePatience))
-			switch {
-			case row.status == 0 && len(answers) == 0:
-			case row.status == 0 || len(answers) != 1:
-				t.Errorf("got %d answers, want one with %d, or none if that is 0: %+v", len(answers), row.status, answers)
-			case row.code == "":
-				answers[0].ok(row.status, nil)
-			default:
-				answers[0].refused(row.status, row.code)
-			}
-			hostileServes(t, suite.Server)
-		})
 	}
+	ends := hostileAll(rows, func(r hostileRow) hostileEnd { return hostileTalk(suite.Server, hostileSend(r.sent)) })
+	for i, row := range rows {
+		t.Run(row.name, func(t *testing.T) { ends[i].judge(t, row.status, row.code) })
+	}
+	hostileServes(t, suite.Server)
 }
 
 // TestHostilePipeline puts garbage behind a request: what came before it is answered.
 func TestHostilePipeline(t *testing.T) {
 	t.Parallel()
 	const whole = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-	c := hostileDial(t, suite.Server)
-	if _, err := io.WriteString(c, whole+whole+"garbage\r\n\r\n"+whole); err != nil {
-		t.Fatal(err)
+	end := hostileTalk(suite.Server, hostileSend(whole+whole+"garbage\r\n\r\n"+whole))
+	if end.err != nil {
+		t.Fatal(end.err)
 	}
-	answers := hostileAnswers(t, "a pipeline", hostileEnd(t, c, hostilePatience))
+	answers := hostileAnswers(t, "a pipeline", end.got)
 	if len(answers) != 3 {
 		t.Fatalf("got %d answers, want two and a refusal", len(answers))
 	}
