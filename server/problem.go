@@ -26,18 +26,27 @@ func (s *Server) handleExpect(ctx *fasthttp.RequestCtx) int {
 // handleMalformed answers what fasthttp could not read as a request. The
 // connection is closed behind it.
 func (s *Server) handleMalformed(ctx *fasthttp.RequestCtx, err error) {
+	told := s.malformed(err)
+	writeProblem(ctx, told)
+	ctx.SetConnectionClose()
+	status := ctx.Response.StatusCode()
+	s.metrics.request("malformed", "", status, 0)
+	// Nothing of the request itself and nothing of err, which quotes it.
+	s.deps.Log.Debug("malformed request", "status", status, "peer", addressOf(ctx.RemoteAddr()).String(), "error", told)
+}
+
+// malformed is what the client is told of an error of fasthttp's.
+func (s *Server) malformed(err error) error {
 	var small *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		writeProblem(ctx, bw.Errorf(bw.BodyTooLarge, "a body has at most %d bytes", s.cfg.Limits.MaxBody))
+		return bw.Errorf(bw.BodyTooLarge, "a body has at most %d bytes", s.cfg.Limits.MaxBody)
 	case errors.As(err, &small):
-		writeProblem(ctx, bw.Errorf(bw.HeadersTooLarge, "the request line and the headers have at most %d bytes together", maxHead))
+		return bw.Errorf(bw.HeadersTooLarge, "the request line and the headers have at most %d bytes together", maxHead)
 	case errors.As(err, &network) && network.Timeout():
-		writeProblem(ctx, bw.Errorf(bw.RequestTimeout, "the request did not arrive in time"))
+		return bw.Errorf(bw.RequestTimeout, "the request did not arrive in time")
 	default:
-		writeProblem(ctx, bw.Errorf(bw.BadRequest, "this is not an HTTP request"))
+		return bw.Errorf(bw.BadRequest, "this is not an HTTP request")
 	}
-	ctx.SetConnectionClose()
-	s.metrics.request("malformed", "", ctx.Response.StatusCode(), 0)
 }
