@@ -1,0 +1,173 @@
+package live
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/prometheus/client_golang/prometheus"
+	"pgregory.net/rapid"
+
+	"github.com/breakwater-chat/breakwater/wire"
+)
+
+// narrowLink takes as many bytes of a write as it is told.
+type narrowLink struct {
+	taken bytes.Buffer
+	// room is how many bytes the next writes take; negative is no bound.
+	room int
+}
+
+func (l *narrowLink) write(bufs [][]byte) (n int, _ error) {
+	for _, b := range bufs {
+		if l.room >= 0 {
+			b = b[:min(len(b), l.room)]
+			l.room -= len(b)
+		}
+		l.taken.Write(b)
+		n += len(b)
+	}
+	return n, nil
+}
+
+func (*narrowLink) start(*conn)     {}
+func (*narrowLink) direct() bool    { return true }
+func (*narrowLink) nudge()          {}
+func (*narrowLink) watch(_, _ bool) {}
+func (*narrowLink) finishWriting()  {}
+func (*narrowLink) abort()          {}
+func (*narrowLink) close()          {}
+func (l *narrowLink) frames() []string { // of whole frames only
+	var all []string
+	for rest := bytes.NewReader(l.taken.Bytes()); rest.Len() > 0; {
+		f, err := ws.ReadFrame(rest)
+		if err != nil {
+			return append(all, fmt.Sprintf("a broken frame: %v", err))
+		}
+		all = append(all, string(f.Payload))
+	}
+	return all
+}
+
+// TestWritesThatAreCutLoseNothing writes a connection's answers and the logs of
+// two rooms through a socket that takes any number of bytes at a time: every
+// frame arrives whole and once, those of each source in their order, and none
+// that the connection skips.
+func TestWritesThatAreCutLoseNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hub := &Hub{cfg: DefaultConfig(), metrics: newMetrics(prometheus.NewRegistry()), sched: newScheduler()}
+		l := &narrowLink{}
+		c := &conn{hub: hub, link: l}
+		for range 2 {
+			c.rooms = append(c.rooms, &member{conn: c, room: &room{hub: hub}})
+		}
+		want := map[byte][]string{}
+		made := 0
+		frame := func(source byte) (string, []byte) {
+			made++
+			// All three forms of a frame's length (RFC 6455, section 5.2).
+			size := rapid.SampledFrom([]int{0, 3, 40, 110, 130, 700, 66_000}).Draw(t, "size")
+			payload := fmt.Sprintf("%c%d%s", source, made, strings.Repeat("x", size))
+			return payload, append(wire.AppendFrameHeader(nil, wire.OpText, len(payload)), payload...)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"answer": func(t *rapid.T) {
+				payload, f := frame('o')
+				want['o'] = append(want['o'], payload)
+				c.queue(f)
+			},
+			"message": func(t *rapid.T) {
+				which := rapid.IntRange(0, 1).Draw(t, "room")
+				payload, f := frame("ab"[which])
+				m := c.rooms[which]
+				start := m.room.log.end()
+				m.room.log.append(f, hub.cfg.MaxLag)
+				if rapid.Bool().Draw(t, "skipped") {
+					m.skips = append(m.skips, span{start, m.room.log.end()})
+					return
+				}
+				want["ab"[which]] = append(want["ab"[which]], payload)
+			},
+			"write": func(t *rapid.T) {
+				l.room = rapid.OneOf(rapid.IntRange(0, 8), rapid.IntRange(0, 1_000), rapid.IntRange(0, 200_000)).Draw(t, "bytes")
+				c.flush(true)
+			},
+		})
+		l.room = -1
+		c.flush(true)
+		got := map[byte][]string{}
+		for _, payload := range l.frames() {
+			got[payload[0]] = append(got[payload[0]], payload)
+		}
+		for _, source := range []byte("oab") {
+			if !slices.Equal(got[source], want[source]) {
+				t.Errorf("got frames of %c\n%.60q, want\n%.60q", source, got[source], want[source])
+			}
+		}
+		if len(got) > len(want) {
+			t.Errorf("got frames of %d sources, want %d", len(got), len(want))
+		}
+		if c.out != nil || len(c.rooms[0].skips)+len(c.rooms[1].skips) > 0 {
+			t.Errorf("got %+v and skips %v, %v left behind, want nothing", c.out, c.rooms[0].skips, c.rooms[1].skips)
+		}
+	})
+}
+
+// TestRoomLog holds the log to a model: what was appended from an offset on, as
+// long as it is not more than the bound behind.
+func TestRoomLog(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var log roomLog
+		var model []byte
+		keep := rapid.IntRange(0, 4*minSegment).Draw(t, "keep")
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) {
+				f := bytes.Repeat([]byte{byte(len(model))}, rapid.IntRange(1, 2*minSegment).Draw(t, "size"))
+				model = append(model, f...)
+				log.append(f, keep)
+			},
+			"read": func(t *rapid.T) {
+				from := rapid.IntRange(0, len(model)).Draw(t, "from")
+				limit := rapid.IntRange(from, len(model)+1).Draw(t, "limit")
+				var got []byte
+				for at := from; ; {
+					piece, ok := log.read(uint64(at), uint64(limit))
+					if !ok {
+						if len(model)-from <= keep {
+							t.Fatalf("got offset %d of %d dropped, want the last %d bytes kept", from, len(model), keep)
+						}
+						return
+					}
+					if len(piece) == 0 {
+						break
+					}
+					got, at = append(got, piece...), at+len(piece)
+				}
+				if want := model[from:min(limit, len(model))]; !bytes.Equal(got, want) {
+					t.Fatalf("got %d bytes from %d up to %d, want %d", len(got), from, limit, len(want))
+				}
+			},
+			"forget": func(t *rapid.T) {
+				if rapid.IntRange(0, 9).Draw(t, "chance") == 0 {
+					log.forget(uint64(len(model)))
+					keep = 0 // nothing is promised of what was before
+				}
+			},
+			"": func(t *rapid.T) {
+				if got := log.end(); got != uint64(len(model)) {
+					t.Fatalf("got the head at %d, want %d", got, len(model))
+				}
+				held := 0
+				for _, s := range log.segments {
+					held += cap(s.buf)
+				}
+				if most := keep + 4*maxSegment; held > most {
+					t.Fatalf("got %d bytes held, want at most %d", held, most)
+				}
+			},
+		})
+	})
+}
