@@ -2,16 +2,14 @@ package auth
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"slices"
+	"net/http"
+	"sync"
 	"time"
 
-	"github.com/MicahParks/keyfunc/v3"
+	"github.com/MicahParks/jwkset"
+	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 
 	bw "github.com/breakwater-chat/breakwater"
@@ -38,125 +36,51 @@ type Claims struct {
 // maxToken bounds what is worth parsing, in bytes.
 const maxToken = 8 << 10
 
-// clockSkew is how far an issuer's clock may be ahead. A token that has expired
-// has expired.
-const clockSkew = 5 * time.Second
-
 // Verifier checks tokens.
 type Verifier struct {
 	sources []source
+	client  *http.Client
+
+	// ctx ends what asks JWKS URLs; running waits for it.
+	ctx     context.Context
 	cancel  context.CancelFunc
+	running sync.WaitGroup
 }
 
-// source is one key or set of keys with the parser of its tokens.
-type source struct {
-	parser *jwt.Parser
-	key    jwt.Keyfunc
-}
-
-// NewVerifier loads the keys. A JWKS URL that does not answer now is asked again
-// later. Close ends that.
+// NewVerifier loads the keys. A JWKS URL that does not answer within a few
+// seconds is asked again later. Close ends that.
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	v := &Verifier{cancel: cancel}
-	if err := v.load(ctx, cfg); err != nil {
-		cancel()
+	return newVerifier(cfg, http.DefaultTransport.(*http.Transport).Clone())
+}
+
+func newVerifier(cfg VerifierConfig, transport http.RoundTripper) (*Verifier, error) {
+	v := &Verifier{client: &http.Client{Transport: boundedTransport{transport}}}
+	v.ctx, v.cancel = context.WithCancel(context.Background())
+	if err := v.load(cfg); err != nil {
+		v.Close()
 		return nil, err
 	}
+	v.start()
 	return v, nil
 }
 
-// Close stops the refreshing of JWKS.
-func (v *Verifier) Close() { v.cancel() }
-
-func (v *Verifier) load(ctx context.Context, cfg VerifierConfig) error {
-	if cfg.Own != nil {
-		v.add(cfg.Own.public)
-	}
-	var outside []jwt.ParserOption
-	if cfg.Issuer != "" {
-		outside = append(outside, jwt.WithIssuer(cfg.Issuer))
-	}
-	if cfg.Audience != "" {
-		outside = append(outside, jwt.WithAudience(cfg.Audience))
-	}
-	for _, path := range cfg.HMACFiles {
-		key, err := LoadKey(path)
-		if err != nil {
-			return err
+// start asks all JWKS URLs at once and waits for the first answers.
+func (v *Verifier) start() {
+	var first sync.WaitGroup
+	for _, s := range v.sources {
+		if s.set != nil {
+			first.Add(1)
+			v.running.Go(func() { s.set.keepFresh(v.ctx, sync.OnceFunc(first.Done)) })
 		}
-		secret, ok := key.public.([]byte)
-		if !ok {
-			return fmt.Errorf("%s is no HMAC secret but a private key", path)
-		}
-		v.add(secret, outside...)
 	}
-	for _, path := range cfg.PublicKeyFiles {
-		key, err := loadPublicKey(path)
-		if err != nil {
-			return err
-		}
-		v.add(key, outside...)
-	}
-	for _, url := range cfg.JWKSURLs {
-		set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{url}, keyfunc.Override{
-			RefreshInterval: time.Minute,
-			RefreshErrorHandlerFunc: func(u string) func(context.Context, error) {
-				return func(_ context.Context, err error) { cfg.Log.Warn("reading a JWKS", "url", u, "error", err) }
-			},
-		})
-		if err != nil {
-			return fmt.Errorf("the JWKS URL %s: %w", url, err)
-		}
-		v.sources = append(v.sources, source{parser: newParser(asymmetric, outside), key: set.Keyfunc})
-	}
-	return nil
+	first.Wait()
 }
 
-// asymmetric are the algorithms of public keys. A JWKS never verifies an HMAC:
-// what it holds is public.
-var asymmetric = []string{"EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
-
-func newParser(methods []string, more []jwt.ParserOption) *jwt.Parser {
-	return jwt.NewParser(append([]jwt.ParserOption{jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithLeeway(clockSkew)}, more...)...)
-}
-
-func (v *Verifier) add(key any, more ...jwt.ParserOption) {
-	v.sources = append(v.sources, source{
-		parser: newParser(methodsOf(key), more),
-		key:    func(*jwt.Token) (any, error) { return key, nil },
-	})
-}
-
-// loadPublicKey reads a PEM public key or certificate.
-func loadPublicKey(path string) (any, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading a public key: %w", err)
-	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, fmt.Errorf("%s is no PEM file", path)
-	}
-	var key any
-	switch block.Type {
-	case "CERTIFICATE":
-		var cert *x509.Certificate
-		if cert, err = x509.ParseCertificate(block.Bytes); err == nil {
-			key = cert.PublicKey
-		}
-	case "RSA PUBLIC KEY":
-		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
-	default:
-		key, err = x509.ParsePKIXPublicKey(block.Bytes)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s holds no public key: %w", path, err)
-	}
-	if len(methodsOf(key)) == 0 {
-		return nil, fmt.Errorf("%s: %w", path, errUnsupported)
-	}
-	return key, nil
+// Close stops the refreshing of JWKS and waits for its end.
+func (v *Verifier) Close() {
+	v.cancel()
+	v.running.Wait()
+	v.client.CloseIdleConnections()
 }
 
 // Verify returns what a good token says. The error is a *breakwater.Error of
@@ -165,30 +89,59 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	if len(token) > maxToken {
 		return Claims{}, bw.Errorf(bw.Unauthorized, "the token is too long")
 	}
+	claims, unknown, err := v.try(token)
+	if len(unknown) == 0 {
+		return claims, err
+	}
+	// The issuer may have published the key since the last look.
+	var looks sync.WaitGroup
+	for _, set := range unknown {
+		looks.Go(func() { set.refresh(v.ctx, true) })
+	}
+	looks.Wait()
+	claims, _, err = v.try(token)
+	return claims, err
+}
+
+// try asks all sources. Unknown are those that do not have the key which the
+// token names, if none of the others has accepted it.
+func (v *Verifier) try(token string) (_ Claims, unknown []*keySet, _ error) {
 	detail := "the token is not signed by anybody known here"
 	for _, s := range v.sources {
-		var claims jwt.RegisteredClaims
-		_, err := s.parser.ParseWithClaims(token, &claims, s.key)
-		if err == nil {
-			return read(claims)
-		}
-		// Of all reasons the one of the key that did sign is of use.
-		if !slices.ContainsFunc([]error{jwt.ErrTokenSignatureInvalid, jwt.ErrTokenUnverifiable}, func(e error) bool { return errors.Is(err, e) }) {
+		var said tokenClaims
+		_, err := s.parser.ParseWithClaims(token, &said, s.key)
+		switch {
+		case err == nil:
+			claims, err := read(said)
+			return claims, nil, err
+		case errors.Is(err, jwkset.ErrKeyNotFound):
+			unknown = append(unknown, s.set)
+		case errors.Is(err, jwt.ErrTokenSignatureInvalid), errors.Is(err, jwt.ErrTokenUnverifiable):
+			// Of all reasons the one of the key that did sign is of use.
+		default:
 			detail = explain(err)
 		}
 	}
-	return Claims{}, bw.Errorf(bw.Unauthorized, "%s", detail)
+	return Claims{}, unknown, bw.Errorf(bw.Unauthorized, "%s", detail)
 }
 
-func read(claims jwt.RegisteredClaims) (Claims, error) {
-	if !time.Now().Before(claims.ExpiresAt.Time) { // the leeway is for the other times
+// tokenClaims are read to the letter: an issuer's claim Sub is not sub, two of
+// a name leave open which is meant, and a name of broken characters is nobody's.
+type tokenClaims struct{ jwt.RegisteredClaims }
+
+func (c *tokenClaims) UnmarshalJSON(data []byte) error {
+	return json.Unmarshal(data, &c.RegisteredClaims)
+}
+
+func read(said tokenClaims) (Claims, error) {
+	if !time.Now().Before(said.ExpiresAt.Time) { // the leeway is for the other times
 		return Claims{}, bw.Errorf(bw.Unauthorized, "the token has expired")
 	}
-	name, err := wire.ParseName(claims.Subject)
+	name, err := wire.ParseName(said.Subject)
 	if err != nil {
 		return Claims{}, bw.Errorf(bw.Unauthorized, "the token's sub is not a user name")
 	}
-	return Claims{Name: name, Expires: claims.ExpiresAt.Time}, nil
+	return Claims{Name: name, Expires: said.ExpiresAt.Time}, nil
 }
 
 func explain(err error) string {
