@@ -6,7 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"sync"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -31,29 +31,32 @@ func CheckPassword(password string) error {
 	return nil
 }
 
-// hashWait is how long a password may wait for its turn.
-const hashWait = 5 * time.Second
+const (
+	// hashWait is how long a password may wait for its turn.
+	hashWait = 5 * time.Second
+	// hashQueue is how many may wait for each that is worked on: about as many
+	// as get their turn in time.
+	hashQueue = 100
+)
 
 // Hasher hashes passwords with bcrypt, few at once: each costs tens of
 // milliseconds of a core, on purpose.
 type Hasher struct {
-	turns chan struct{}
-	dummy func() []byte
+	// seats are for all, turns for those who are worked on.
+	seats, turns chan struct{}
 }
 
-// NewHasher makes a Hasher that works on so many passwords at once.
+// NewHasher makes a Hasher that works on so many passwords at once, at least one.
 func NewHasher(concurrency int) *Hasher {
+	concurrency = max(concurrency, 1)
 	return &Hasher{
+		seats: make(chan struct{}, concurrency*(1+hashQueue)),
 		turns: make(chan struct{}, concurrency),
-		dummy: sync.OnceValue(func() []byte {
-			hash, err := bcrypt.GenerateFromPassword(digest("nobody's"), bcrypt.DefaultCost)
-			if err != nil {
-				return nil // cannot happen: the digest is short and the cost is valid
-			}
-			return hash
-		}),
 	}
 }
+
+// nobody is a hash that costs what any other does and that no password has.
+var nobody = fmt.Appendf(nil, "$2a$%02d$%s", bcrypt.DefaultCost, strings.Repeat(".", 53))
 
 // digest makes a password of any length fit bcrypt's 72 bytes, without a zero byte.
 func digest(password string) []byte {
@@ -81,26 +84,43 @@ func (h *Hasher) Check(ctx context.Context, hash []byte, password string) (bool,
 		return false, err
 	}
 	defer h.leave()
-	known := hash != nil
-	if !known {
-		hash = h.dummy()
+	if len(hash) == 0 {
+		hash = nobody
 	}
 	err := bcrypt.CompareHashAndPassword(hash, digest(password))
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, fmt.Errorf("checking a password: %w", err)
 	}
-	return known && err == nil, nil
+	return err == nil, nil
 }
 
 func (h *Hasher) enter(ctx context.Context) error {
+	select {
+	case h.seats <- struct{}{}:
+	default:
+		return overloaded(nil)
+	}
 	ctx, cancel := context.WithTimeout(ctx, hashWait)
 	defer cancel()
 	select {
 	case h.turns <- struct{}{}:
-		return nil
+		if ctx.Err() == nil {
+			return nil
+		}
+		<-h.turns
 	case <-ctx.Done():
-		return bw.Errorf(bw.Overloaded, "too many passwords are being checked at this moment")
 	}
+	<-h.seats
+	return overloaded(ctx.Err())
 }
 
-func (h *Hasher) leave() { <-h.turns }
+func overloaded(cause error) error {
+	err := bw.Errorf(bw.Overloaded, "too many passwords are being checked at this moment")
+	err.Err = cause
+	return err
+}
+
+func (h *Hasher) leave() {
+	<-h.turns
+	<-h.seats
+}
