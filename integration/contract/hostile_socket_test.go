@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -137,14 +138,22 @@ func TestHostileJSON(t *testing.T) {
 	s.expectClose(4000, "protocol_error")
 }
 
-// hostileFlood sends messages as fast as the connection takes them.
-func hostileFlood(s *socket, prefix, text string, n int) error {
+// hostileFlood sends messages as fast as the connection takes them, or, if
+// there is a window, as it has room.
+func hostileFlood(ctx context.Context, c *websocket.Conn, prefix, text string, n int, window chan struct{}) error {
 	for i := range n {
+		if window != nil {
+			select {
+			case window <- struct{}{}:
+			case <-ctx.Done():
+				return fmt.Errorf("message %d: %w", i, ctx.Err())
+			}
+		}
 		payload, err := json.Marshal(map[string]string{"type": "send", "id": fmt.Sprint(prefix, i), "text": text})
 		if err != nil {
 			return err
 		}
-		if err := s.conn.Write(s.Context(), websocket.MessageText, payload); err != nil {
+		if err := c.Write(ctx, websocket.MessageText, payload); err != nil {
 			return fmt.Errorf("message %d: %w", i, err)
 		}
 	}
@@ -161,7 +170,7 @@ func TestHostileSender(t *testing.T) {
 	flood, other := loud.join(r), meek.join(r)
 	const sends, words = 1_000, 20
 	flooded := make(chan error, 1)
-	go func() { flooded <- hostileFlood(flood, "f", "x", sends) }()
+	go func() { flooded <- hostileFlood(t.Context(), flood.conn, "f", "x", sends, nil) }()
 	for i := range words {
 		other.say(fmt.Sprint("w", i), "a word")
 	}
@@ -207,6 +216,6 @@ func TestHostileObstinacy(t *testing.T) {
 	server := suite.Binary.Start(t, "--send-rate", "0.01", "--send-burst", "1")
 	p := newPersonAt(t, server.URL, "Mule")
 	s := p.join(p.newRoom())
-	_ = hostileFlood(s, "m", "x", 2_000) // it is cut off
+	_ = hostileFlood(t.Context(), s.conn, "m", "x", 2_000, nil) // it is cut off
 	s.expectClose(4102, "rate_limited")
 }
