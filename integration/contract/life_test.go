@@ -119,6 +119,40 @@ func TestARestartKeepsEverything(t *testing.T) {
 	}
 }
 
+// TestAKilledServerLeavesNobodyBehind kills a server under people in a room; who
+// does not come back is not there, and who does is there once.
+func TestAKilledServerLeavesNobodyBehind(t *testing.T) {
+	data := t.TempDir()
+	first, err := suite.Binary.Launch(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, bob := newPersonAt(t, first.URL, "Ada"), newPersonAt(t, first.URL, "Bob")
+	r := ada.newRoom()
+	ada.join(r)
+	bob.join(r)
+	ada.users(r, 2)
+	if err := syscall.Kill(first.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-first.Ended()
+	second, err := suite.Binary.Launch(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada.base = second.URL
+	ada.users(r, 0)
+	if got := ada.join(r).joined.Users; got != 1 {
+		t.Errorf("got %d users after coming back alone, want 1", got)
+	}
+	if left := ada.users(r, 1).Users[0].Name; left != ada.Name {
+		t.Errorf("got %q in the room, want %q", left, ada.Name)
+	}
+	if err := second.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsServedBesideTheChat(t *testing.T) {
 	for _, row := range []struct{ path, kind, holds string }{
 		{"/healthz", "application/json", `"ok"`},
