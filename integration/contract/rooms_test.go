@@ -85,8 +85,10 @@ func TestBadListQueries(t *testing.T) {
 			})
 		}
 	}
-	for _, path := range []string{"/v1/chatrooms?after=x", "/v1/chatrooms?after=-1", r.path("/users?after=x"), r.path("/messages?before=x"), r.path("/messages?after=-1"),
-		r.path("/messages?before=0"), r.path("/messages?before=5&after=1")} {
+	for _, path := range []string{
+		"/v1/chatrooms?after=x", "/v1/chatrooms?after=-1", r.path("/users?after=x"), r.path("/messages?before=x"), r.path("/messages?after=-1"),
+		r.path("/messages?before=0"), r.path("/messages?before=5&after=1"),
+	} {
 		t.Run(path, func(t *testing.T) { p.T = t; p.get(path).refused(http.StatusBadRequest, "bad_query") })
 	}
 }

@@ -77,15 +77,15 @@ func TestNamesAreUniqueByteForByteAfterNFC(t *testing.T) {
 	owner := newPerson(t, "owner")
 	for _, kind := range []struct{ name, path string }{{"users", "/v1/chatrooms/users"}, {"rooms", "/v1/chatrooms"}} {
 		t.Run(kind.name, func(t *testing.T) {
-			make := func(name string) answer {
+			create := func(name string) answer {
 				return request{method: "POST", path: kind.path, token: owner.Token, body: map[string]string{"name": name}}.do(t)
 			}
 			name := unique("Caf\u00e9")
-			make(name).ok(http.StatusCreated, nil)
-			make(name).refused(http.StatusConflict, "name_taken")
-			make(strings.Replace(name, "\u00e9", "e\u0301", 1)).refused(http.StatusConflict, "name_taken")
-			make(strings.ToUpper(name)).ok(http.StatusCreated, nil)
-			make(strings.Replace(name, "\u00e9", "e", 1)).ok(http.StatusCreated, nil)
+			create(name).ok(http.StatusCreated, nil)
+			create(name).refused(http.StatusConflict, "name_taken")
+			create(strings.Replace(name, "\u00e9", "e\u0301", 1)).refused(http.StatusConflict, "name_taken")
+			create(strings.ToUpper(name)).ok(http.StatusCreated, nil)
+			create(strings.Replace(name, "\u00e9", "e", 1)).ok(http.StatusCreated, nil)
 		})
 	}
 }
@@ -205,8 +205,10 @@ func TestWrongPasswordsMakeTheNextOneWait(t *testing.T) {
 func TestSignUpsAreMeteredByAddress(t *testing.T) {
 	server := suite.Binary.Start(t, "--signup-rate", "0.01", "--signup-burst", "3", "--trusted-proxy", "127.0.0.1/32")
 	from := func(address string) answer {
-		return request{base: server.URL, method: "POST", path: "/v1/chatrooms/users", body: map[string]string{"name": unique("crowd")},
-			header: http.Header{"X-Forwarded-For": {address}}}.do(t)
+		return request{
+			base: server.URL, method: "POST", path: "/v1/chatrooms/users", body: map[string]string{"name": unique("crowd")},
+			header: http.Header{"X-Forwarded-For": {address}},
+		}.do(t)
 	}
 	for range 3 {
 		from("192.0.2.1").ok(http.StatusCreated, nil)
@@ -214,8 +216,10 @@ func TestSignUpsAreMeteredByAddress(t *testing.T) {
 	from("192.0.2.1").refused(http.StatusTooManyRequests, "rate_limited")
 	from("192.0.2.9, 192.0.2.1").refused(http.StatusTooManyRequests, "rate_limited")
 	from("192.0.2.2").ok(http.StatusCreated, nil)
-	login := request{base: server.URL, method: "POST", path: "/v1/chatrooms/users/login", body: map[string]string{"name": "x", "password": "y"},
-		header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}}
+	login := request{
+		base: server.URL, method: "POST", path: "/v1/chatrooms/users/login", body: map[string]string{"name": "x", "password": "y"},
+		header: http.Header{"X-Forwarded-For": {"192.0.2.1"}},
+	}
 	login.do(t).refused(http.StatusTooManyRequests, "rate_limited")
 }
 
