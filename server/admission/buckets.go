@@ -2,6 +2,7 @@
 package admission
 
 import (
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -20,69 +21,69 @@ type Config struct {
 }
 
 // Buckets is a token bucket a key. A bucket that is full again is forgotten:
-// it is as good as a new one.
+// it is as good as a new one. The arithmetic is that of the generic cell rate
+// algorithm, in whole nanoseconds, so that what is said about the time to wait
+// is true to the nanosecond.
 type Buckets struct {
-	cfg Config
+	// interval is what one costs, refill the time from empty to full.
+	interval, refill time.Duration
+	maxKeys          int
 
 	// mu guards the rest.
-	mu    sync.Mutex
-	keys  map[string]bucket
+	mu sync.Mutex
+	// full is when each key's bucket will be.
+	full  map[string]time.Time
 	swept time.Time
 }
 
-// bucket is how much of the burst was left at a time.
-type bucket struct {
-	left float64
-	at   time.Time
-}
+// longest is as good as for ever, and far from overflowing.
+const longest = 100 * 365 * 24 * time.Hour
 
-// NewBuckets makes buckets, all full.
+// sweepPause is how often at most full buckets are looked for.
+const sweepPause = time.Second
+
+// NewBuckets makes buckets, all full. A burst of less than one is one.
 func NewBuckets(cfg Config) *Buckets {
-	return &Buckets{cfg: cfg, keys: make(map[string]bucket), swept: time.Now()}
+	b := &Buckets{maxKeys: cfg.MaxKeys, full: make(map[string]time.Time), swept: time.Now()}
+	if cfg.Rate > 0 {
+		b.interval = time.Duration(math.Min(math.Ceil(float64(time.Second)/cfg.Rate), float64(longest)))
+		b.refill = b.interval * max(1, min(time.Duration(cfg.Burst), longest/b.interval))
+	}
+	return b
 }
 
 // Allow takes one from the key's bucket, or says after what time there is one.
 func (b *Buckets) Allow(key string) (retryAfter time.Duration, ok bool) {
-	if b.cfg.Rate <= 0 {
+	if b.interval == 0 {
 		return 0, true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	have, known := b.keys[key]
-	if !known {
-		if !b.room(now) {
-			return time.Second, false // so many different keys are an attack: none of them is new enough to pass
-		}
-		have = bucket{left: float64(b.cfg.Burst), at: now}
+	full, known := b.full[key]
+	if !known && !b.room(now) {
+		return sweepPause, false // so many different keys are an attack: none of them is new enough to pass
 	}
-	have = b.filled(have, now)
-	if have.left < 1 {
-		b.keys[key] = have
-		return time.Duration((1 - have.left) / b.cfg.Rate * float64(time.Second)), false
+	if full.Before(now) {
+		full = now
 	}
-	have.left--
-	b.keys[key] = have
+	full = full.Add(b.interval)
+	if wait := full.Sub(now) - b.refill; wait > 0 {
+		return wait, false
+	}
+	b.full[key] = full
 	return 0, true
-}
-
-func (b *Buckets) filled(have bucket, now time.Time) bucket {
-	return bucket{left: math.Min(float64(b.cfg.Burst), have.left+now.Sub(have.at).Seconds()*b.cfg.Rate), at: now}
 }
 
 // room makes sure that one more key can be remembered. Full buckets are
 // forgotten each time that an empty one could have filled.
 func (b *Buckets) room(now time.Time) bool {
-	refill := time.Duration(float64(b.cfg.Burst) / b.cfg.Rate * float64(time.Second))
-	if now.Sub(b.swept) >= max(refill, time.Second) || len(b.keys) >= b.cfg.MaxKeys && now.Sub(b.swept) >= time.Second {
+	since := now.Sub(b.swept)
+	if since >= max(b.refill, sweepPause) || len(b.full) >= b.maxKeys && since >= sweepPause {
 		b.swept = now
-		for key, have := range b.keys {
-			if b.filled(have, now).left >= float64(b.cfg.Burst) {
-				delete(b.keys, key)
-			}
-		}
+		maps.DeleteFunc(b.full, func(_ string, full time.Time) bool { return !full.After(now) })
 	}
-	return len(b.keys) < b.cfg.MaxKeys
+	return len(b.full) < b.maxKeys
 }
 
 // Sends meters users' sends.
