@@ -47,7 +47,8 @@ func NewBuckets(cfg Config) *Buckets {
 	b := &Buckets{maxKeys: cfg.MaxKeys, full: make(map[string]time.Time), swept: time.Now()}
 	if cfg.Rate > 0 {
 		b.interval = time.Duration(math.Min(math.Ceil(float64(time.Second)/cfg.Rate), float64(longest)))
-		b.refill = b.interval * max(1, min(time.Duration(cfg.Burst), longest/b.interval))
+		burst := max(1, min(int64(cfg.Burst), int64(longest/b.interval)))
+		b.refill = time.Duration(burst) * b.interval
 	}
 	return b
 }

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -9,9 +10,9 @@ import (
 
 // Patience with wrong passwords for one name.
 const (
-	freeTries  = 10
-	firstWait  = time.Second
-	longestTry = 5 * time.Minute
+	freeTries   = 10
+	firstWait   = time.Second
+	longestWait = 5 * time.Minute
 	// forgetAfter is when wrong passwords are forgotten, if no further came.
 	forgetAfter = 15 * time.Minute
 )
@@ -43,10 +44,7 @@ func (g *LoginGuard) Wait(name bw.Name) time.Duration {
 	if !ok || f.count < freeTries {
 		return 0
 	}
-	wait := longestTry
-	if extra := f.count - freeTries; extra < 10 {
-		wait = min(firstWait<<extra, longestTry)
-	}
+	wait := min(firstWait<<min(f.count-freeTries, 10), longestWait)
 	return max(0, wait-time.Since(f.last))
 }
 
@@ -71,10 +69,16 @@ func (g *LoginGuard) Succeeded(name bw.Name) {
 	delete(g.names, name)
 }
 
-// forget makes room: what is old goes, or else any name that may still try freely.
+// forget makes room: what is old goes, then names that may still try freely, a
+// part of all so that it is seldom needed. Only if there is none of them a name
+// goes that has to wait: whoever floods the guard shall not free it.
 func (g *LoginGuard) forget() {
+	maps.DeleteFunc(g.names, func(_ bw.Name, f failures) bool { return time.Since(f.last) > forgetAfter })
 	for name, f := range g.names {
-		if time.Since(f.last) > forgetAfter {
+		if len(g.names) < g.maxNames-g.maxNames/8 {
+			return
+		}
+		if f.count < freeTries {
 			delete(g.names, name)
 		}
 	}
