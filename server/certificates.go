@@ -27,11 +27,13 @@ const checkEvery = time.Second
 
 func newCertificates(certFile, keyFile string, log *slog.Logger) (*certificates, error) {
 	c := &certificates{certFile: certFile, keyFile: keyFile, log: log}
+	// The version comes first: files that change while they are read are read again.
+	c.version = c.stat()
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("loading the TLS certificate: %w", err)
 	}
-	c.current, c.version, c.checked = &cert, c.stat(), time.Now()
+	c.current, c.checked = &cert, time.Now()
 	return c, nil
 }
 

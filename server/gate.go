@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ type silentConn struct {
 
 const (
 	readyQueue   = 128
-	acceptPause  = 5 * time.Millisecond // when there are no descriptors left
+	acceptPause  = 5 * time.Millisecond // after an error of accept
 	gateInterval = 500 * time.Millisecond
 )
 
@@ -97,17 +98,35 @@ func (g *gate) acceptAll() {
 		case err == nil:
 			g.metrics.accepted.Inc()
 			g.hold(c)
-		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+		case isShortage(err):
 			// Who has said nothing for longest makes room for who may have something to say.
 			if !g.evictOldest(gateNoDescriptors) {
 				g.pause()
 			}
-		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
+		case isPassing(err):
+			g.pause()
 		default:
 			g.err = err
 			return
 		}
 	}
+}
+
+// isShortage says whether what accept(2) lacks may be had by closing something.
+func isShortage(err error) bool {
+	return isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
+}
+
+// isPassing says whether an error of accept(2) is that of the one connection
+// which would have been next, or of a network that may come back.
+func isPassing(err error) bool {
+	return isOneOf(err, syscall.ECONNABORTED, syscall.EINTR, syscall.EPERM, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP,
+		syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH)
+}
+
+func isOneOf(err error, errnos ...syscall.Errno) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && slices.Contains(errnos, errno)
 }
 
 func (g *gate) pause() {

@@ -87,7 +87,6 @@ type Server struct {
 	deps    Deps
 	metrics *metrics
 	http    *fasthttp.Server
-	gate    *gate
 	tls     *tls.Config
 	files   map[string]file
 	scrape  fasthttp.RequestHandler
@@ -133,13 +132,13 @@ func maxBody(l wire.Limits) int {
 	return 1 << 30
 }
 
-// Serve answers on the listener until Shutdown, and closes it.
+// Serve answers on the listener until Shutdown or the listener's end, and closes it.
 func (s *Server) Serve(ln net.Listener) error {
 	g, err := newGate(ln, s.cfg.MaxSilent, s.cfg.RequestTimeout, s.metrics)
 	if err != nil {
 		return err
 	}
-	s.gate = g
+	defer func() { _ = g.Close() }() // Shutdown has, and told of its error; the listener's own end has not
 	var in net.Listener = g
 	if s.tls != nil {
 		in = tls.NewListener(g, s.tls)
