@@ -14,20 +14,18 @@ const (
 // hostileRow is what a client sends and the one answer that it gets.
 type hostileRow struct {
 	name, sent string
-	status     int // 0: closed without an answer
-	code       string
+	status     int
+	code       string // empty: no problem document
 }
 
-// TestHostileHTTP sends what is no HTTP, or hardly. Each gets a clear answer or
-// none, and the connection is closed; what waits for more is closed by the deadline.
+// TestHostileHTTP sends what is no HTTP, or hardly. Each gets a clear answer,
+// and the connection is closed.
 func TestHostileHTTP(t *testing.T) {
 	t.Parallel()
 	huge := strings.Repeat("a", 100_000)
 	chunked := hostilePost + "Transfer-Encoding: chunked\r\n\r\n"
 	rows := []hostileRow{
 		{"garbage", "\x00\xff\xfe garbage \x01\x02\r\n\r\n", 400, "bad_request"},
-		{"garbage without a line's end", strings.Repeat("\xfe", 1000), 408, "request_timeout"},
-		{"empty lines only", "\r\n\r\n\r\n\r\n", 0, ""},
 		{"a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00\x0a\x13\x01", 126), 400, "bad_request"},
 		{"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 400, "bad_request"},
 
@@ -56,7 +54,6 @@ func TestHostileHTTP(t *testing.T) {
 		{"CR in a header's value", hostileGet + "X: a\rb\r\n\r\n", 400, "bad_request"},
 		{"a header folded before any", "GET /healthz HTTP/1.1\r\n Host: x\r\n\r\n", 400, "bad_request"},
 		{"a header folded (RFC 9112, 5.2: may be read as spaces)", hostileGet + "X: a\r\n b\r\n\r\n", 200, ""},
-		{"lines that end with LF only", "GET /healthz HTTP/1.1\nHost: x\n\n", 408, "request_timeout"},
 		{"a huge header", hostileGet + "X: " + huge + "\r\n\r\n", 431, "headers_too_large"},
 		{"ten thousand headers", hostileGet + strings.Repeat("X: a\r\n", 10_000) + "\r\n", 431, "headers_too_large"},
 

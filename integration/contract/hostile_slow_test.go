@@ -47,7 +47,10 @@ func TestHostileSlowness(t *testing.T) {
 		code   string
 	}
 	rows := []row{
-		{"says nothing", hostileSend(""), 0, ""},
+		{"nothing", hostileSend(""), 0, ""},
+		{"empty lines only", hostileSend("\r\n\r\n\r\n\r\n"), 0, ""},
+		{"garbage without a line's end", hostileSend(strings.Repeat("\xfe", 1000)), 408, "request_timeout"},
+		{"lines that end with LF only", hostileSend("GET /healthz HTTP/1.1\nHost: x\n\n"), 408, "request_timeout"},
 		{"a request line byte by byte", hostileDrip("", "GET /"+strings.Repeat("x", 200)), 408, "request_timeout"},
 		{"headers byte by byte", hostileDrip(hostileGet, "X: "+strings.Repeat("x", 200)), 408, "request_timeout"},
 		{"a body byte by byte", hostileDrip(hostilePost+"Content-Length: 300\r\n\r\n", strings.Repeat(" ", 200)), 408, "request_timeout"},
