@@ -51,7 +51,10 @@ func TestHostileBodies(t *testing.T) {
 	}
 	ends := hostileAll(rows, func(r hostileRow) hostileEnd { return hostileTalk(suite.Server, hostileSend(r.sent)) })
 	for i, row := range rows {
-		t.Run(row.name, func(t *testing.T) { ends[i].judge(t, row.status, row.code) })
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			ends[i].judge(t, row.status, row.code)
+		})
 	}
 	hostileServes(t, suite.Server)
 }
@@ -66,9 +69,11 @@ func TestHostileExpect(t *testing.T) {
 		return fmt.Sprintf("%sExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", hostilePost, length)
 	}
 	t.Run("a body over the limit is refused before it comes", func(t *testing.T) {
+		t.Parallel()
 		hostileTalk(suite.Server, hostileSend(ask(64<<10+1))).judge(t, http.StatusRequestEntityTooLarge, "body_too_large")
 	})
 	t.Run("a body within it is asked for", func(t *testing.T) {
+		t.Parallel()
 		body := hostileBody(100)
 		end := hostileTalk(suite.Server, func(c net.Conn) { _, _ = io.WriteString(c, ask(len(body))+body) })
 		rest, ok := bytes.CutPrefix(end.got, []byte(hostileGoOn))

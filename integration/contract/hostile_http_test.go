@@ -77,7 +77,10 @@ func TestHostileHTTP(t *testing.T) {
 	}
 	ends := hostileAll(rows, func(r hostileRow) hostileEnd { return hostileTalk(suite.Server, hostileSend(r.sent)) })
 	for i, row := range rows {
-		t.Run(row.name, func(t *testing.T) { ends[i].judge(t, row.status, row.code) })
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			ends[i].judge(t, row.status, row.code)
+		})
 	}
 	hostileServes(t, suite.Server)
 }

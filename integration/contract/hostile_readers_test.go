@@ -55,7 +55,7 @@ func TestHostileReaders(t *testing.T) {
 		talk func(c net.Conn, ask string) error
 	}
 	rows := []row{
-		{"ten kilobytes a second", hostileSip},
+		{"ten kilobytes a second", hostileTaste},
 		{"nothing, and more is asked for", hostileAskOn},
 	}
 	ends := hostileAll(rows, func(row row) error {
@@ -68,6 +68,7 @@ func TestHostileReaders(t *testing.T) {
 	})
 	for i, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			if ends[i] != nil {
 				t.Error(ends[i])
 			}
@@ -76,9 +77,9 @@ func TestHostileReaders(t *testing.T) {
 	p.get(r.path("/messages?limit=500")).ok(http.StatusOK, nil)
 }
 
-// hostileSip asks once and reads slowly until the deadline is over, then what
+// hostileTaste asks once and reads slowly until the deadline is over, then what
 // is still on its way: it must not be the whole page.
-func hostileSip(c net.Conn, ask string) error {
+func hostileTaste(c net.Conn, ask string) error {
 	if _, err := io.WriteString(c, ask); err != nil {
 		return err
 	}
@@ -95,8 +96,12 @@ func hostileSip(c net.Conn, ask string) error {
 		return err
 	}
 	n, err := io.Copy(io.Discard, c)
-	if got += n; errors.Is(err, os.ErrDeadlineExceeded) || got >= hostilePage {
-		return fmt.Errorf("got %d bytes and the end %v, want the connection closed within a page of %d", got, err, hostilePage)
+	got += n
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("not cut off after %d bytes: %w", got, err)
+	}
+	if got >= hostilePage {
+		return fmt.Errorf("got %d bytes, want the connection closed within a page of %d", got, hostilePage)
 	}
 	return nil
 }
@@ -106,11 +111,12 @@ func hostileAskOn(c net.Conn, ask string) error {
 	if err := c.SetWriteDeadline(time.Now().Add(hostilePatience)); err != nil {
 		return err
 	}
-	for {
-		if _, err := io.WriteString(c, ask); errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("not cut off within %v: %w", hostilePatience, err)
-		} else if err != nil {
-			return nil
-		}
+	var err error
+	for err == nil {
+		_, err = io.WriteString(c, ask)
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("not cut off within %v: %w", hostilePatience, err)
+	}
+	return nil
 }

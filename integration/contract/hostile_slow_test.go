@@ -54,7 +54,7 @@ func TestHostileSlowness(t *testing.T) {
 		{"a request line byte by byte", hostileDrip("", "GET /"+strings.Repeat("x", 200)), 408, "request_timeout"},
 		{"headers byte by byte", hostileDrip(hostileGet, "X: "+strings.Repeat("x", 200)), 408, "request_timeout"},
 		{"a body byte by byte", hostileDrip(hostilePost+"Content-Length: 300\r\n\r\n", strings.Repeat(" ", 200)), 408, "request_timeout"},
-		{"chunks byte by byte", hostileDrip(hostilePost+"Transfer-Encoding: chunked\r\n\r\n", strings.Repeat("1\r\n \r\n", 40)), 408, "request_timeout"},
+		{"a chunk byte by byte", hostileDrip(hostilePost+"Transfer-Encoding: chunked\r\n\r\n12c\r\n", strings.Repeat(" ", 200)), 408, "request_timeout"},
 		{"a chunk's extension byte by byte", hostileDrip(hostilePost+"Transfer-Encoding: chunked\r\n\r\n1;", strings.Repeat("x", 200)), 400, "bad_request"},
 		{"no body after a promise to wait", hostileSend(hostilePost + "Content-Length: 3\r\n\r\n"), 408, "request_timeout"},
 		{"no body after it was asked for", hostileSend(hostilePost + "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"), 408, "request_timeout"},
@@ -72,6 +72,7 @@ func TestHostileSlowness(t *testing.T) {
 	ends := hostileAll(rows, func(r row) hostileEnd { return hostileTalk(suite.Server, r.say) })
 	for i, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			ends[i].got = bytes.TrimPrefix(ends[i].got, []byte(hostileGoOn))
 			ends[i].judge(t, row.status, row.code)
 			if took := ends[i].took; strings.HasSuffix(row.name, "then no more") && took > hostileDeadline/2 {

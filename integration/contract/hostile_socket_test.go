@@ -200,8 +200,8 @@ func TestHostileSender(t *testing.T) {
 			acks++
 		case "message":
 			left--
-			if seq++; f.Seq != seq || f.User == loud.Name && !acked[f.message.ID] {
-				t.Fatalf("got the message %q with seq %d, want one that was acked, with %d", f.message.ID, f.Seq, seq)
+			if seq++; f.Seq != seq || f.User == loud.Name && !acked[f.ID] {
+				t.Fatalf("got the message %q with seq %d, want one that was acked, with %d", f.ID, f.Seq, seq)
 			}
 		case "presence":
 		default:
