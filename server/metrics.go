@@ -16,12 +16,14 @@ type metrics struct {
 	silent   prometheus.Gauge
 }
 
-// Why the gate closes a connection.
+// Why a connection is closed before its request is whole: by the gate, or by
+// the readers.
 const (
 	gateSilent        = "silent"
 	gateFull          = "too_many_silent"
 	gateNoDescriptors = "no_descriptors"
 	gateStopping      = "stopping"
+	refusedSlow       = "slow_request"
 )
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -43,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "breakwater_silent_connections", Help: "TCP connections that have not sent a byte yet.",
 		}),
 	}
-	for _, reason := range []string{gateSilent, gateFull, gateNoDescriptors, gateStopping} {
+	for _, reason := range []string{gateSilent, gateFull, gateNoDescriptors, gateStopping, refusedSlow} {
 		m.refused.WithLabelValues(reason) // at zero from the start, for alerts
 	}
 	reg.MustRegister(m.requests, m.latency, m.accepted, m.refused, m.silent)

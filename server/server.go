@@ -31,6 +31,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// MaxSilent bounds the connections that have not sent a byte yet.
 	MaxSilent int
+	// MaxReading bounds the connections that are in the middle of a request and
+	// take their time.
+	MaxReading int
 	// RequestTimeout is how long a client may take to send a whole request, and
 	// for its first byte.
 	RequestTimeout time.Duration
@@ -46,6 +49,7 @@ func DefaultConfig() Config {
 		Limits:         wire.DefaultLimits(),
 		TokenTTL:       24 * time.Hour,
 		MaxSilent:      4_000,
+		MaxReading:     500,
 		RequestTimeout: 10 * time.Second,
 		IdleTimeout:    75 * time.Second,
 	}
@@ -86,6 +90,7 @@ type Server struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
+	readers *readers
 	http    *fasthttp.Server
 	tls     *tls.Config
 	files   map[string]file
@@ -102,7 +107,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		}
 		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificates.get, NextProtos: []string{"http/1.1"}}
 	}
+	s.readers = newReaders(cfg.MaxReading, s.metrics)
 	s.http = &fasthttp.Server{
+		ConnState:                    s.readers.follow,
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleMalformed,
 		ExpectHandler:                s.handleExpect,
@@ -152,6 +159,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown stops accepting, lets running requests end, and closes the rest when
 // ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.readers.stop()
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		return fmt.Errorf("stopping HTTP: %w", err)
 	}
