@@ -2,7 +2,6 @@ package live
 
 import (
 	"encoding/binary"
-	"errors"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -19,6 +18,9 @@ type inbox struct {
 	// message holds the fragments of a message so far.
 	message    []byte
 	fragmented bool
+	// failed is set when the peer has broken RFC 6455: nothing of what it sends
+	// is looked at any more (section 7.1.7).
+	failed bool
 	// malformed and refused count frames in a row that were no JSON of the
 	// contract, and sends in a row that were over the rate.
 	malformed, refused int
@@ -90,6 +92,10 @@ func (c *conn) feed(data []byte) {
 		data = c.in.rest
 	}
 	for len(data) > 0 {
+		if c.in != nil && c.in.failed {
+			data = nil
+			break
+		}
 		if c.holds.Load() != 0 && c.isOpen() {
 			c.pause()
 			break
@@ -108,7 +114,7 @@ func (c *conn) feed(data []byte) {
 		in.rest = append(in.rest[:0], data...) // in place when nothing was taken
 	} else if c.in != nil {
 		c.in.rest = nil
-		if c.in.message == nil && !c.in.fragmented && c.in.malformed == 0 && c.in.refused == 0 {
+		if c.in.message == nil && !c.in.fragmented && !c.in.failed && c.in.malformed == 0 && c.in.refused == 0 {
 			c.in = nil
 		}
 	}
@@ -121,15 +127,14 @@ func (c *conn) isOpen() bool {
 }
 
 // frame works on the frame at the beginning of data, unmasking it in place, and
-// returns its length; 0 if it is not whole yet. What breaks RFC 6455 starts the
-// close and swallows everything.
+// returns its length; 0 if it is not whole yet.
 func (c *conn) frame(data []byte) int {
 	h, size := parseHeader(data)
 	if size == 0 {
 		return 0
 	}
 	if code := c.checkHeader(h); code != 0 {
-		c.closeWith(code, "")
+		c.fail(code)
 		return len(data)
 	}
 	length := int(h.Length)
@@ -145,6 +150,15 @@ func (c *conn) frame(data []byte) int {
 	}
 	return size + length
 }
+
+// fail ends a connection whose peer has broken RFC 6455.
+func (c *conn) fail(code wire.CloseCode) {
+	c.inbox().failed = true
+	c.closeWith(code, "")
+}
+
+// badLength stands for a length that is longer than any or has a shorter encoding.
+const badLength = -1
 
 // parseHeader reads a frame's header (RFC 6455, section 5.2) and returns its
 // size, 0 if it is not whole yet.
@@ -164,13 +178,17 @@ func parseHeader(b []byte) (h ws.Header, size int) {
 		if len(b) < size {
 			return h, 0
 		}
-		h.Length = int64(binary.BigEndian.Uint16(b[2:]))
+		if h.Length = int64(binary.BigEndian.Uint16(b[2:])); h.Length < 126 {
+			h.Length = badLength
+		}
 	case 127:
 		size = 10
 		if len(b) < size {
 			return h, 0
 		}
-		h.Length = int64(binary.BigEndian.Uint64(b[2:]) & (1<<63 - 1))
+		if h.Length = int64(binary.BigEndian.Uint64(b[2:])); h.Length < 1<<16 {
+			h.Length = badLength // a negative one has the highest bit set
+		}
 	}
 	if h.Masked {
 		if len(b) < size+4 {
@@ -192,7 +210,7 @@ func (c *conn) checkHeader(h ws.Header) wire.CloseCode {
 			state |= ws.StateFragmented
 		}
 	}
-	if err := ws.CheckHeader(h, state); err != nil {
+	if err := ws.CheckHeader(h, state); err != nil || h.Length == badLength {
 		return wire.CloseProtocolError
 	}
 	if h.OpCode == ws.OpBinary {
@@ -221,16 +239,17 @@ func closeAnswer(payload []byte) wire.CloseCode {
 	if len(payload) == 0 {
 		return wire.CloseNoStatus
 	}
-	code, reason := ws.ParseCloseFrameData(payload)
-	switch err := ws.CheckCloseFrameData(code, reason); {
-	case len(payload) == 1:
-		return wire.CloseProtocolError
-	case errors.Is(err, ws.ErrProtocolInvalidUTF8):
-		return wire.CloseInvalidUTF8
-	case err != nil || !wire.CloseCode(code).Sendable():
+	if len(payload) == 1 {
 		return wire.CloseProtocolError
 	}
-	return wire.CloseCode(code)
+	code := wire.CloseCode(binary.BigEndian.Uint16(payload))
+	switch {
+	case !code.Sendable():
+		return wire.CloseProtocolError
+	case !utf8.Valid(payload[2:]):
+		return wire.CloseInvalidUTF8
+	}
+	return code
 }
 
 // data takes a frame of a text message; whole messages are dispatched.
@@ -245,7 +264,7 @@ func (c *conn) data(h ws.Header, payload []byte) {
 		payload, in.message = in.message, nil
 	}
 	if !utf8.Valid(payload) {
-		c.closeWith(wire.CloseInvalidUTF8, "")
+		c.fail(wire.CloseInvalidUTF8)
 		return
 	}
 	c.dispatch(payload)
