@@ -1,16 +1,14 @@
 package server
 
 import (
-	"bytes"
-	"crypto/tls"
-	"errors"
-	"io"
+	"crypto/sha1"
+	"encoding/base64"
+	"iter"
 	"net"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/gobwas/ws"
 	"github.com/valyala/fasthttp"
 
 	bw "github.com/breakwater-chat/breakwater"
@@ -49,9 +47,9 @@ func (s *Server) join(r *request) error {
 		return err
 	}
 	hello := live.Hello{User: user, TokenExpires: expires, Room: room.ID, Since: since, RequestID: r.id}
-	head := requestHead(r.RequestCtx)
+	answer := switchProtocols(&r.Request.Header)
 	r.HijackSetNoResponse(true)
-	r.Hijack(func(c net.Conn) { s.adopt(c, head, hello) })
+	r.Hijack(func(c net.Conn) { s.adopt(c, answer, hello) })
 	return nil
 }
 
@@ -72,24 +70,55 @@ func checkHandshake(r *request) error {
 		return bw.Errorf(bw.BadRequest, "a WebSocket handshake is a GET by HTTP/1.1")
 	case len(r.PostBody()) > 0 || h.ContentLength() > 0:
 		return bw.Errorf(bw.BadRequest, "a WebSocket handshake has no body")
-	case len(h.Peek("Sec-WebSocket-Key")) != keyLength:
+	case len(h.Host()) == 0:
+		return bw.Errorf(bw.BadRequest, "a WebSocket handshake names its host")
+	case !goodKey(h.PeekAll("Sec-WebSocket-Key")):
 		return bw.Errorf(bw.BadRequest, "Sec-WebSocket-Key must be 16 bytes in base64")
 	}
 	return nil
 }
 
-// keyLength is that of 16 bytes in base64.
-const keyLength = 24
+func goodKey(lines [][]byte) bool {
+	const size = 16
+	if len(lines) != 1 {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(string(lines[0]))
+	return err == nil && len(key) == size
+}
 
-func hasToken(lines [][]byte, token string) bool {
-	for _, line := range lines {
-		for word := range strings.SplitSeq(string(line), ",") {
-			if strings.EqualFold(strings.TrimSpace(word), token) {
-				return true
+// words are the elements of a header's comma-separated lists.
+func words(lines [][]byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range lines {
+			for word := range strings.SplitSeq(string(line), ",") {
+				if !yield(strings.TrimSpace(word)) {
+					return
+				}
 			}
 		}
 	}
+}
+
+func hasToken(lines [][]byte, token string) bool {
+	for word := range words(lines) {
+		if strings.EqualFold(word, token) {
+			return true
+		}
+	}
 	return false
+}
+
+// switchProtocols is the answer to a good handshake (RFC 6455, section 4.2.2).
+// No extension is ever agreed to.
+func switchProtocols(h *fasthttp.RequestHeader) []byte {
+	sum := sha1.Sum([]byte(string(h.Peek("Sec-WebSocket-Key")) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+	if slices.Contains(slices.Collect(words(h.PeekAll("Sec-WebSocket-Protocol"))), subprotocol) {
+		answer += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+	}
+	return []byte(answer + "\r\n")
 }
 
 // sinceOf reads the position of a resume.
@@ -111,68 +140,38 @@ func sinceOf(r *request) (*bw.Position, error) {
 	return &bw.Position{Epoch: bw.Epoch(epoch), Seq: bw.Seq(seq)}, nil
 }
 
-// requestHead rebuilds the request for the upgrader, which reads it again.
-func requestHead(ctx *fasthttp.RequestCtx) []byte {
-	head := append([]byte("GET "), ctx.RequestURI()...)
-	head = append(head, " HTTP/1.1\r\n"...)
-	head = append(head, ctx.Request.Header.RawHeaders()...)
-	if !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
-		head = append(head, "\r\n"...)
-	}
-	return head
-}
-
-// replay reads the head and writes to the connection.
-type replay struct {
-	io.Reader
-	io.Writer
-}
-
 // adopt writes the 101 and gives the connection to the hub. It runs in a
 // goroutine of fasthttp's own, which ends with it.
-func (s *Server) adopt(hijacked net.Conn, head []byte, hello live.Hello) {
+func (s *Server) adopt(hijacked net.Conn, answer []byte, hello live.Hello) {
 	nc := hijacked
 	if wrapped, ok := hijacked.(interface{ UnsafeConn() net.Conn }); ok {
 		nc = wrapped.UnsafeConn() // the wrapper keeps a buffer for as long as it lives
 	}
-	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == subprotocol }}
-	_ = nc.SetDeadline(time.Now().Add(s.cfg.RequestTimeout))
-	if _, err := upgrader.Upgrade(replay{bytes.NewReader(head), nc}); err != nil {
-		s.deps.Log.Debug("an upgrade failed", "request", hello.RequestID, "error", err)
+	_ = nc.SetWriteDeadline(time.Now().Add(s.cfg.RequestTimeout))
+	if _, err := nc.Write(answer); err != nil {
+		s.deps.Log.Debug("an upgrade could not be answered", "request", hello.RequestID, "error", err)
 		_ = nc.Close()
 		return
 	}
-	pipelined, err := buffered(hijacked, nc)
-	if err != nil {
-		_ = nc.Close()
-		return
-	}
+	pipelined := buffered(hijacked, nc)
 	_ = nc.SetDeadline(time.Time{})
 	s.deps.Hub.Adopt(nc, pipelined, hello)
 }
 
-// buffered takes what came behind the request and lies in fasthttp's buffer: a
-// read whose deadline is over returns that and nothing else. It must not reach
-// into a TLS connection in that way only if nothing is buffered: the read then
-// fails by the deadline before a byte of a record is taken, which crypto/tls
-// reports as a timeout that later reads survive.
-func buffered(hijacked, nc net.Conn) ([]byte, error) {
+// buffered takes what came behind the request and was read with it: a read whose
+// deadline is over returns that and takes nothing from the socket. A TLS
+// connection survives it: its next read goes on where this one stopped. Should
+// the connection be broken, that read tells, too.
+func buffered(hijacked, nc net.Conn) (all []byte) {
 	if err := nc.SetReadDeadline(time.Unix(1, 0)); err != nil {
-		return nil, err
+		return nil
 	}
-	var all []byte
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := hijacked.Read(buf)
 		all = append(all, buf[:n]...)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return all, nil
-		}
 		if err != nil {
-			return nil, err
-		}
-		if _, ok := nc.(*tls.Conn); ok && n < len(buf) {
-			return all, nil
+			return all
 		}
 	}
 }
