@@ -144,7 +144,7 @@ func TestGateEndsAConnectionThatLeavesInSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	// fasthttp is given it, reads its end, and closes it.
-	if n, err := g.next().Read(make([]byte, 1)); err != io.EOF {
+	if n, err := g.next().Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("read %d bytes and error %v, want its end", n, err)
 	}
 	g.until("nobody is silent", 0)

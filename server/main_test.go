@@ -62,6 +62,13 @@ func (d *diary) String() string {
 	return d.text.String()
 }
 
+// forget begins a new page.
+func (d *diary) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.text.Reset()
+}
+
 // stand is a server over the embedded parts that nobody serves yet.
 type stand struct {
 	*Server
