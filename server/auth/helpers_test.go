@@ -11,7 +11,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -129,18 +129,28 @@ func wantAccepted(t testing.TB, v *Verifier, token string, name bw.Name) {
 	}
 }
 
-// wantRefused verifies a token that is not good: the error is Unauthorized, has
-// no more to say than a reason, and tells nothing of the token.
+// reasons are all that is ever said of a token.
+var reasons = []string{
+	"the token is too long",
+	"the token is malformed",
+	"the token is not signed by anybody known here",
+	"the token has expired",
+	"the token is not valid yet",
+	"the token lacks a claim that is required",
+	"the token is not from the issuer or not for the audience that is expected here",
+	"the token's sub is not a user name",
+}
+
+// wantRefused verifies a token that is not good: the error is Unauthorized and
+// tells nothing of the token but one of the reasons.
 func wantRefused(t testing.TB, v *Verifier, token string) {
 	t.Helper()
 	got, err := v.Verify(token)
-	if e, ok := err.(*bw.Error); !ok || e.Kind != bw.Unauthorized || e.Detail == "" || got != (Claims{}) { //nolint:errorlint // it is to be this very type
+	e, ok := err.(*bw.Error) //nolint:errorlint // it is to be this very type
+	switch {
+	case !ok || e.Kind != bw.Unauthorized || got != (Claims{}):
 		t.Errorf("verify: got %+v and %T %v, want none and a *breakwater.Error of kind unauthorized", got, err, err)
-		return
-	}
-	for part := range strings.SplitSeq(token, ".") {
-		if len(part) > 3 && strings.Contains(err.Error(), part) {
-			t.Errorf("the error %q has a part of the token in it: %q", err, part)
-		}
+	case !slices.Contains(reasons, e.Detail) || e.Err != nil:
+		t.Errorf("verify: got %q because of %v, want one of the reasons that are known to say nothing of the token", e.Detail, e.Err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"io"
@@ -36,7 +38,9 @@ type publisher struct {
 	answer string
 	status int
 	down   bool
-	asked  int
+	// asked counts requests, active those without an answer.
+	asked, active int
+	closed        bool
 	// hangs, if not nil, keeps whoever asks until it is closed or he gives up.
 	hangs chan struct{}
 }
@@ -57,6 +61,8 @@ func (p *publisher) count() int {
 func (p *publisher) say(ctx context.Context) (status int, answer string, err error) {
 	p.mu.Lock()
 	p.asked++
+	p.active++
+	defer p.set(func(p *publisher) { p.active-- })
 	hangs, status, answer, down := p.hangs, p.status, p.answer, p.down
 	p.mu.Unlock()
 	if hangs != nil {
@@ -80,6 +86,8 @@ func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 	io.WriteString(w, answer)
 }
+
+func (p *publisher) CloseIdleConnections() { p.set(func(p *publisher) { p.closed = true }) }
 
 func (p *publisher) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, answer, err := p.say(r.Context())
@@ -148,11 +156,12 @@ func TestOutsideIssuersByURL(t *testing.T) {
 	})
 }
 
-func TestIssuerAndAudienceOfAKeySet(t *testing.T) {
-	v := verifier(t, VerifierConfig{JWKSURLs: []string{publish(t, jwk("ed", ed25519Key())).URL}, Issuer: "id", Audience: "chat"})
-	wantAccepted(t, v, sign(t, "EdDSA", ed25519Key(), good(jwt.MapClaims{"iss": "id", "aud": "chat"})), "ann")
-	wantRefused(t, v, sign(t, "EdDSA", ed25519Key(), good(jwt.MapClaims{"iss": "id", "aud": "mail"})))
-	wantRefused(t, v, sign(t, "EdDSA", ed25519Key(), good()))
+func TestAWeakKeyInAKeySetIsNone(t *testing.T) {
+	weak := made(rsa.GenerateKey(rand.Reader, 1_024))
+	v := verifier(t, VerifierConfig{JWKSURLs: []string{publish(t, jwk("weak", weak), jwk("ed", ed25519Key())).URL}})
+	wantRefused(t, v, sign(t, "RS256", weak, good(), header{"kid": "weak"}))
+	wantRefused(t, v, sign(t, "RS256", weak, good()))
+	wantAccepted(t, v, by(t, "ed", ed25519Key()), "ann")
 }
 
 func TestURLsThatAreNone(t *testing.T) {
@@ -261,7 +270,7 @@ func TestFailingURLs(t *testing.T) {
 				p.set(recovers)
 				<-time.After(retryEvery)
 				synctest.Wait()
-				wantAccepted(t, v, by(t, "a", ed25519Key()), "ann")
+				wantAccepted(t, v, sign(t, "EdDSA", ed25519Key(), good()), "ann")
 				v.Close()
 			})
 		})
@@ -315,6 +324,11 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 		if got := time.Since(began); got != 0 {
 			t.Errorf("close: got %v, want at once", got)
 		}
+		p.set(func(p *publisher) {
+			if p.active != 0 || !p.closed {
+				t.Errorf("after close: got %d requests, connections closed %v, want none and true", p.active, p.closed)
+			}
+		})
 		wantAccepted(t, v, by(t, "a", ed25519Key()), "ann")
 		wantRefused(t, v, by(t, "b", ed25519Key()))
 	})

@@ -44,6 +44,8 @@ const (
 type Hasher struct {
 	// seats are for all, turns for those who are worked on.
 	seats, turns chan struct{}
+	// nobody is compared with where there is no hash.
+	nobody []byte
 }
 
 // NewHasher makes a Hasher that works on so many passwords at once, at least one.
@@ -52,11 +54,10 @@ func NewHasher(concurrency int) *Hasher {
 	return &Hasher{
 		seats: make(chan struct{}, concurrency*(1+hashQueue)),
 		turns: make(chan struct{}, concurrency),
+		// It costs what any other does, and no password has it.
+		nobody: fmt.Appendf(nil, "$2a$%02d$%s", bcrypt.DefaultCost, strings.Repeat(".", 53)),
 	}
 }
-
-// nobody is a hash that costs what any other does and that no password has.
-var nobody = fmt.Appendf(nil, "$2a$%02d$%s", bcrypt.DefaultCost, strings.Repeat(".", 53))
 
 // digest makes a password of any length fit bcrypt's 72 bytes, without a zero byte.
 func digest(password string) []byte {
@@ -85,7 +86,7 @@ func (h *Hasher) Check(ctx context.Context, hash []byte, password string) (bool,
 	}
 	defer h.leave()
 	if len(hash) == 0 {
-		hash = nobody
+		hash = h.nobody
 	}
 	err := bcrypt.CompareHashAndPassword(hash, digest(password))
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {

@@ -35,18 +35,11 @@ func TestPasswordsThatWillDo(t *testing.T) {
 	}
 }
 
-// hashed is a password's hash by a hasher that nobody else uses.
-func hashed(t *testing.T, password string) []byte {
-	t.Helper()
-	hash, err := NewHasher(1).Hash(t.Context(), password)
-	if err != nil {
-		t.Fatalf("hash: %v", err)
-	}
-	return hash
-}
+// hashOf takes a while: all tests have the same of "password".
+var hashOf = sync.OnceValue(func() []byte { return made(NewHasher(1).Hash(context.Background(), "password")) })
 
 func TestCheckKnowsThePassword(t *testing.T) {
-	h, hash := NewHasher(1), hashed(t, "password")
+	h, hash := NewHasher(1), hashOf()
 	for password, want := range map[string]bool{"password": true, "passwort": false, "": false} {
 		if ok, err := h.Check(t.Context(), hash, password); ok != want || err != nil {
 			t.Errorf("check of %q: got %v and %v, want %v", password, ok, err, want)
@@ -74,32 +67,37 @@ func TestAllOfAPasswordCounts(t *testing.T) {
 }
 
 func TestHashesOfAPasswordDiffer(t *testing.T) {
-	if one, two := hashed(t, "password"), hashed(t, "password"); bytes.Equal(one, two) {
+	if one, two := hashOf(), made(NewHasher(1).Hash(t.Context(), "password")); bytes.Equal(one, two) {
 		t.Errorf("two hashes of one password: got %q twice, want two with salts of their own", one)
 	}
 }
 
-// A name that nobody has must cost what others do: the cost is the same, and
-// bcrypt goes all the way to a hash that differs, where it would stop early at
-// one that is malformed.
+// A name that nobody has must cost what others do: its password is compared with
+// a hash of the same cost, and bcrypt goes all the way to a result that differs,
+// where it would stop early at a hash that is malformed.
 func TestNobodysPasswordCostsTheSame(t *testing.T) {
-	got, err := bcrypt.Cost(nobody)
-	want, err2 := bcrypt.Cost(hashed(t, "password"))
+	h := NewHasher(1)
+	got, err := bcrypt.Cost(h.nobody)
+	want, err2 := bcrypt.Cost(hashOf())
 	if err := errors.Join(err, err2); err != nil || got != want {
 		t.Errorf("cost: got %d and %v, want %d", got, err, want)
 	}
-	if err := bcrypt.CompareHashAndPassword(nobody, digest("password")); !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+	if err := bcrypt.CompareHashAndPassword(h.nobody, digest("password")); !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		t.Errorf("compare: got %v, want %v", err, bcrypt.ErrMismatchedHashAndPassword)
 	}
+	tells := &Hasher{seats: h.seats, turns: h.turns, nobody: []byte("malformed")}
 	for name, hash := range map[string][]byte{"no hash": nil, "an empty hash": {}} {
-		if ok, err := NewHasher(1).Check(t.Context(), hash, "password"); ok || err != nil {
+		if ok, err := h.Check(t.Context(), hash, "password"); ok || err != nil {
 			t.Errorf("%s: got %v and %v, want false", name, ok, err)
+		}
+		if _, err := tells.Check(t.Context(), hash, "password"); !errors.Is(err, bcrypt.ErrHashTooShort) {
+			t.Errorf("%s, where nobody's is malformed: got %v, want %v: it was not compared with", name, err, bcrypt.ErrHashTooShort)
 		}
 	}
 }
 
 func TestMalformedHashesAreErrors(t *testing.T) {
-	whole := string(hashed(t, "password"))
+	whole := string(hashOf())
 	for name, hash := range map[string]string{
 		"a word": "password", "half a hash": whole[:30], "another version": "$9" + whole[2:],
 		"a cost that is none": whole[:4] + "xx" + whole[6:], "a cost too low": whole[:4] + "01" + whole[6:],
@@ -128,7 +126,7 @@ func wantOverloaded(ctx context.Context, t *testing.T, h *Hasher) {
 	if hash, err := h.Hash(ctx, "password"); bw.KindOf(err) != bw.Overloaded || hash != nil {
 		t.Errorf("hash: got %q and %v, want overloaded", hash, err)
 	}
-	if ok, err := h.Check(ctx, nobody, "password"); bw.KindOf(err) != bw.Overloaded || ok {
+	if ok, err := h.Check(ctx, nil, "password"); bw.KindOf(err) != bw.Overloaded || ok {
 		t.Errorf("check: got %v and %v, want overloaded", ok, err)
 	}
 }
@@ -142,7 +140,7 @@ func TestNobodyWaitsForATurnForLong(t *testing.T) {
 			t.Errorf("two that waited: got %v, want %v", got, 2*hashWait)
 		}
 		h.leave()
-		if ok, err := h.Check(t.Context(), nobody, "password"); ok || err != nil {
+		if ok, err := h.Check(t.Context(), nil, "password"); ok || err != nil {
 			t.Errorf("with a turn: got %v and %v, want false", ok, err)
 		}
 	})
@@ -154,7 +152,7 @@ func TestWaitersGetTheirTurn(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				if ok, err := h.Check(t.Context(), nobody, "password"); ok || err != nil {
+				if ok, err := h.Check(t.Context(), nil, "password"); ok || err != nil {
 					t.Errorf("check: got %v and %v, want false", ok, err)
 				}
 			})
@@ -217,7 +215,7 @@ func TestNoWorkForWhoHasGone(t *testing.T) {
 		}
 	}
 	wantOverloaded(ctx, t, h)
-	if ok, err := h.Check(t.Context(), nobody, "password"); ok || err != nil {
+	if ok, err := h.Check(t.Context(), nil, "password"); ok || err != nil {
 		t.Errorf("those who stay: got %v and %v, want false", ok, err)
 	}
 }

@@ -123,8 +123,13 @@ func TestIssuerAndAudience(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			own := ownKey(t, []byte("the server's own "+secret))
-			v := verifier(t, VerifierConfig{Own: own, HMACFiles: []string{file(t, []byte(secret))}, Issuer: iss, Audience: aud})
+			v := verifier(t, VerifierConfig{
+				Own: own, HMACFiles: []string{file(t, []byte(secret))}, PublicKeyFiles: []string{file(t, publicPEM(p256Key()))},
+				JWKSURLs: []string{publish(t, jwk("ed", ed25519Key())).URL}, Issuer: iss, Audience: aud,
+			})
 			check(t, v, sign(t, "HS256", []byte(secret), good(c.claims)), c.want)
+			check(t, v, sign(t, "ES256", p256Key(), good(c.claims)), c.want)
+			check(t, v, sign(t, "EdDSA", ed25519Key(), good(c.claims)), c.want)
 			// The server's own tokens name neither.
 			wantAccepted(t, v, sign(t, "HS256", own.private, good()), "ann")
 		})
