@@ -33,6 +33,7 @@ const (
 
 	InvalidID        Kind = "invalid_id"         // extension: a message id that is not 1–64 characters
 	AlreadyInRoom    Kind = "already_in_room"    // extension: a join of a room that the connection is in
+	TooManyRooms     Kind = "too_many_rooms"     // extension: a join of one room more than a connection may be in
 	BadRequest       Kind = "bad_request"        // extension: malformed HTTP
 	NotFound         Kind = "not_found"          // extension: no such path
 	MethodNotAllowed Kind = "method_not_allowed" // extension: the path has other methods

@@ -72,6 +72,8 @@ func classOf(kind bw.Kind) (c class, ok bool) {
 		return class{http.StatusConflict, "Not in room", "The connection is not in this room."}, true
 	case bw.AlreadyInRoom:
 		return class{http.StatusConflict, "Already in room", "The connection is in this room already."}, true
+	case bw.TooManyRooms:
+		return class{http.StatusConflict, "Too many rooms", "The connection is in as many rooms as it may be."}, true
 	case bw.BodyTooLarge:
 		return class{http.StatusRequestEntityTooLarge, "Body too large", "The body is larger than is allowed."}, true
 	case bw.HeadersTooLarge:

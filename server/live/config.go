@@ -30,6 +30,9 @@ type Config struct {
 	// MaxQueue is how many bytes of answers may wait for a connection before
 	// it is not read from any more.
 	MaxQueue int
+	// MaxRooms is how many rooms one connection may be in: each costs every
+	// write to it a look.
+	MaxRooms int
 	// MaxSends is how many sends of one connection may be under way before it
 	// is not read from any more.
 	MaxSends int
@@ -60,6 +63,7 @@ func DefaultConfig() Config {
 		Flushers:         runtime.GOMAXPROCS(0),
 		MaxLag:           4 << 20,
 		MaxQueue:         256 << 10,
+		MaxRooms:         1_000,
 		MaxSends:         256,
 		BusyDelay:        5 * time.Millisecond,
 		PingInterval:     25 * time.Second,
@@ -100,6 +104,8 @@ type Deps struct {
 
 func (c Config) validate() error {
 	switch {
+	case c.MaxRooms < 1:
+		return errors.New("a connection must be allowed a room")
 	case c.MaxConnections < 1:
 		return errors.New("the number of connections must be positive")
 	case c.Loops < 1 || c.Flushers < 1:

@@ -266,6 +266,12 @@ func (c *conn) watch() {
 	}
 }
 
+func (c *conn) roomCount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.rooms)
+}
+
 // memberOf finds the connection's place in a room; room 0 means the only one.
 func (c *conn) memberOf(id bw.RoomID) (*member, error) {
 	c.mu.Lock()

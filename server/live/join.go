@@ -31,6 +31,9 @@ func (c *conn) joinRoom(ctx context.Context, id string, room bw.RoomID, since *b
 	if _, err := c.memberOf(room); err == nil {
 		return bw.Errorf(bw.AlreadyInRoom, "this connection is in room %d already", room)
 	}
+	if rooms := c.roomCount(); rooms >= c.hub.cfg.MaxRooms {
+		return bw.Errorf(bw.TooManyRooms, "this connection is in %d rooms, which is as many as it may be; use a further one", rooms)
+	}
 	return c.joinKnownRoom(ctx, id, room, since)
 }
 

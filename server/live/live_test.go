@@ -156,8 +156,8 @@ func TestTwoConnectionsAreOnePresence(t *testing.T) {
 }
 
 func TestSeveralRooms(t *testing.T) {
-	s := newStand(t, nil)
-	hall, yard := s.room("hall"), s.room("yard")
+	s := newStand(t, func(c *live.Config) { c.MaxRooms = 2 })
+	hall, yard, attic := s.room("hall"), s.room("yard"), s.room("attic")
 	p, _ := s.join("ada", hall, "")
 	p.say(`{"type":"join","id":"j","room":%d}{`, yard)
 	if f := p.await("error"); f.Code != "bad_json" {
@@ -176,6 +176,7 @@ func TestSeveralRooms(t *testing.T) {
 		{`{"type":"send","id":"2","text":"where?"}`, "not_in_room"},
 		{fmt.Sprintf(`{"type":"join","id":"3","room":%d}`, yard), "already_in_room"},
 		{`{"type":"join","id":"4","room":9999}`, "no_such_room"},
+		{fmt.Sprintf(`{"type":"join","id":"4","room":%d}`, attic), "too_many_rooms"},
 		{`{"type":"leave","id":"5","room":9999}`, "not_in_room"},
 	} {
 		p.say("%s", c.say)
@@ -190,6 +191,10 @@ func TestSeveralRooms(t *testing.T) {
 	p.say(`{"type":"send","id":"7","text":"only one is left"}`)
 	if f := p.await("message"); f.Room != yard || f.Text != "only one is left" {
 		t.Errorf("the message is %+v", f)
+	}
+	p.say(`{"type":"join","id":"8","room":%d}`, attic)
+	if f := p.await("joined"); f.Room != attic {
+		t.Errorf("joined is %+v", f)
 	}
 }
 
