@@ -1,14 +1,16 @@
 package server
 
 import (
-	"crypto/sha1"
+	"bytes"
 	"encoding/base64"
+	"io"
 	"iter"
 	"net"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/valyala/fasthttp"
 
 	bw "github.com/breakwater-chat/breakwater"
@@ -47,9 +49,9 @@ func (s *Server) join(r *request) error {
 		return err
 	}
 	hello := live.Hello{User: user, TokenExpires: expires, Room: room.ID, Since: since, RequestID: r.id}
-	answer := switchProtocols(&r.Request.Header)
+	handshake := canonical(&r.Request.Header)
 	r.HijackSetNoResponse(true)
-	r.Hijack(func(c net.Conn) { s.adopt(c, answer, hello) })
+	r.Hijack(func(c net.Conn) { s.adopt(c, handshake, hello) })
 	return nil
 }
 
@@ -109,16 +111,15 @@ func hasToken(lines [][]byte, token string) bool {
 	return false
 }
 
-// switchProtocols is the answer to a good handshake (RFC 6455, section 4.2.2).
-// No extension is ever agreed to.
-func switchProtocols(h *fasthttp.RequestHeader) []byte {
-	sum := sha1.Sum([]byte(string(h.Peek("Sec-WebSocket-Key")) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+// canonical writes a good handshake anew for the upgrader, which has rules of its
+// own for what may be written in several ways: what was checked is what counts.
+func canonical(h *fasthttp.RequestHeader) []byte {
+	head := "GET / HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + string(h.Peek("Sec-WebSocket-Key")) + "\r\n"
 	if slices.Contains(slices.Collect(words(h.PeekAll("Sec-WebSocket-Protocol"))), subprotocol) {
-		answer += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+		head += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
 	}
-	return []byte(answer + "\r\n")
+	return []byte(head + "\r\n")
 }
 
 // sinceOf reads the position of a resume.
@@ -140,15 +141,22 @@ func sinceOf(r *request) (*bw.Position, error) {
 	return &bw.Position{Epoch: bw.Epoch(epoch), Seq: bw.Seq(seq)}, nil
 }
 
+// replay reads the handshake and writes to the connection.
+type replay struct {
+	io.Reader
+	io.Writer
+}
+
 // adopt writes the 101 and gives the connection to the hub. It runs in a
 // goroutine of fasthttp's own, which ends with it.
-func (s *Server) adopt(hijacked net.Conn, answer []byte, hello live.Hello) {
+func (s *Server) adopt(hijacked net.Conn, handshake []byte, hello live.Hello) {
 	nc := hijacked
 	if wrapped, ok := hijacked.(interface{ UnsafeConn() net.Conn }); ok {
 		nc = wrapped.UnsafeConn() // the wrapper keeps a buffer for as long as it lives
 	}
 	_ = nc.SetWriteDeadline(time.Now().Add(s.cfg.RequestTimeout))
-	if _, err := nc.Write(answer); err != nil {
+	upgrader := ws.Upgrader{Protocol: func(p []byte) bool { return string(p) == subprotocol }}
+	if _, err := upgrader.Upgrade(replay{bytes.NewReader(handshake), nc}); err != nil {
 		s.deps.Log.Debug("an upgrade could not be answered", "request", hello.RequestID, "error", err)
 		_ = nc.Close()
 		return
