@@ -37,6 +37,8 @@ func TestCheckHandshake(t *testing.T) {
 		{name: "a good one", headers: handshake, status: 101},
 		{name: "other cases", headers: []string{"connection: upgrade", "UPGRADE: WebSocket", "sec-websocket-version: 13", handshake[3]}, status: 101},
 		{name: "one of several connections", headers: with("Connection", "keep-alive, Upgrade"), status: 101},
+		{name: "one of several upgrades", headers: with("Upgrade", "h2c, websocket"), status: 101},
+		{name: "a connection on two lines", headers: append([]string{"Connection: keep-alive"}, handshake...), status: 101},
 		{name: "a plain request", headers: nil, status: 426, upgrade: "websocket"},
 		{name: "no upgrade", headers: with("Upgrade", ""), status: 426, upgrade: "websocket"},
 		{name: "another upgrade", headers: with("Upgrade", "h2c"), status: 426, upgrade: "websocket"},
@@ -48,6 +50,8 @@ func TestCheckHandshake(t *testing.T) {
 		{name: "no key", headers: with("Sec-WebSocket-Key", ""), status: 400},
 		{name: "a short key", headers: with("Sec-WebSocket-Key", "dGhlIHNhbXBsZQ=="), status: 400},
 		{name: "a long key", headers: with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==AAAA"), status: 400},
+		{name: "a key that is no base64", headers: with("Sec-WebSocket-Key", "not base64 but 24 bytes!"), status: 400},
+		{name: "two keys", headers: append([]string{"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}, handshake...), status: 400},
 		{name: "HTTP/1.0", first: "GET /v1/chatrooms/1/join HTTP/1.0", headers: handshake, status: 400},
 		{name: "a body", headers: with("Content-Length", "5"), status: 400},
 	} {
