@@ -158,7 +158,7 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 		return nil, err
 	}
 	a.undo = append(a.undo, lease.release)
-	names := directory.New(p.store, p.cache)
+	names := directory.New(p.store, p.cache, log)
 	a.undo = append(a.undo, func() error { names.Close(); return nil })
 
 	limits, silent := connectionLimits(f.MaxConnections, descriptors)

@@ -99,7 +99,7 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 	messages, err := sqlitefts.Open(ctx, sqlitefts.Config{Path: filepath.Join(dir, "messages.db")})
 	must(err)
 	broker, cache := membroker.New(membroker.Config{}, messages), memcache.New(memcache.Config{MaxBytes: 1 << 20})
-	names := directory.New(s.store, cache)
+	names := directory.New(s.store, cache, slog.New(slog.DiscardHandler))
 	key, err := auth.LoadKey(writeFile(t, "token.key", "a secret of tests that is long enough"))
 	must(err)
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{Own: key, Log: log})

@@ -54,9 +54,7 @@ func (s *Server) logIn(r *request) error {
 	if err != nil {
 		return wrong
 	}
-	if wait := s.deps.Logins.Wait(name); wait > 0 {
-		err := bw.Errorf(bw.RateLimited, "too many wrong passwords for this name; wait before the next try")
-		err.RetryAfter = wait
+	if err := s.mayGuess(name); err != nil {
 		return err
 	}
 	found, err := s.deps.Store.FindCredentials(r.ctx, name)
@@ -67,12 +65,27 @@ func (s *Server) logIn(r *request) error {
 	if err != nil {
 		return err
 	}
+	// Guesses that were made side by side do not see each other before.
+	if err := s.mayGuess(name); err != nil {
+		return err
+	}
 	if !ok {
 		s.deps.Logins.Failed(name)
 		return wrong
 	}
 	s.deps.Logins.Succeeded(name)
 	return s.answerToken(r, fasthttp.StatusOK, found.User)
+}
+
+// mayGuess tells whether there were too many wrong passwords for a name.
+func (s *Server) mayGuess(name bw.Name) error {
+	wait := s.deps.Logins.Wait(name)
+	if wait == 0 {
+		return nil
+	}
+	err := bw.Errorf(bw.RateLimited, "too many wrong passwords for this name; wait before the next try")
+	err.RetryAfter = wait
+	return err
 }
 
 // refreshToken gives a fresh token for the user of a valid one.

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 func TestSending(t *testing.T) {
@@ -134,17 +132,6 @@ func TestBadFrames(t *testing.T) {
 			s.nothing(r) // the connection stays, and is of use
 		})
 	}
-}
-
-func TestGarbageInARowEndsTheConnection(t *testing.T) {
-	ada := newPerson(t, "Ada")
-	s := ada.join(ada.newRoom())
-	for range 100 {
-		if err := s.conn.Write(t.Context(), websocket.MessageText, []byte("garbage")); err != nil {
-			break // closed by now
-		}
-	}
-	s.expectClose(4000, "protocol_error")
 }
 
 func TestHistoryFrames(t *testing.T) {

@@ -122,12 +122,16 @@ func TestHostileJSON(t *testing.T) {
 	p := newPerson(t, "Gibberish")
 	r := p.newRoom()
 	s := p.join(r)
-	const most = 32
+	const most = 1000
 	garbage := func(n int) {
 		for range n {
 			s.sendRaw("{garbage")
 			s.expectError("", "bad_json")
 		}
+	}
+	for range most + 1 { // wrong, and no reason to give up
+		s.sendRaw(`{"type":"send","id":"x","text":""}`)
+		s.expectError("x", "empty_text")
 	}
 	garbage(most - 1)
 	s.say(unique("word"), "a word in between is patience regained")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -35,14 +36,16 @@ type Directory struct {
 	users *cache.Loader[bw.User]
 }
 
-// New makes a directory; store and cache stay the caller's.
-func New(s Store, c cache.Cache) *Directory {
-	return &Directory{store: s, rooms: newLoader[bw.Room](c), users: newLoader[bw.User](c)}
+// New makes a directory; store and cache stay the caller's. What goes wrong
+// with the cache is logged and survived.
+func New(s Store, c cache.Cache, log *slog.Logger) *Directory {
+	return &Directory{store: s, rooms: newLoader[bw.Room](c, log), users: newLoader[bw.User](c, log)}
 }
 
-func newLoader[T any](c cache.Cache) *cache.Loader[T] {
+func newLoader[T any](c cache.Cache, log *slog.Logger) *cache.Loader[T] {
 	return cache.NewLoader(c, cache.LoaderConfig[T]{
-		TTL: keepFound, NegativeTTL: keepAbsent, Timeout: loadLimit,
+		OnCacheError: func(err error) { log.Debug("the cache failed", "error", err) },
+		TTL:          keepFound, NegativeTTL: keepAbsent, Timeout: loadLimit,
 		Encode: func(v T) ([]byte, error) { return json.Marshal(v) },
 		Decode: func(b []byte) (v T, err error) { err = json.Unmarshal(b, &v); return v, err },
 	})

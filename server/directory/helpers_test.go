@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -49,7 +50,7 @@ func open(t *testing.T, s Store) (*Directory, *watched) {
 func openWith(t *testing.T, s Store, c cache.Cache) (*Directory, *watched) {
 	t.Helper()
 	w := &watched{Store: s}
-	d := New(w, c)
+	d := New(w, c, slog.New(slog.DiscardHandler))
 	t.Cleanup(d.Close)
 	return d, w
 }

@@ -16,10 +16,7 @@ func (c *conn) dispatch(payload []byte) {
 	if err != nil {
 		c.hub.metrics.framesIn.WithLabelValues(malformed).Inc()
 		c.refuse(f.ID, err)
-		in := c.inbox()
-		if in.malformed++; in.malformed >= maxMalformed {
-			c.closeWith(wire.CloseMalformedFrames, "")
-		}
+		c.count(err)
 		return
 	}
 	if c.in != nil {
@@ -37,6 +34,19 @@ func (c *conn) dispatch(payload []byte) {
 		c.request(f.ID, func(context.Context) error { return c.leaveRoom(f.ID, f.Room) })
 	case wire.TypeHistory:
 		c.request(f.ID, func(ctx context.Context) error { return c.readHistory(ctx, f) })
+	}
+}
+
+// count ends the connection of a peer that does not speak JSON at all. A frame
+// that is JSON and wrong is a defect of a client that may be right the next time.
+func (c *conn) count(err error) {
+	in := c.inbox()
+	if bw.KindOf(err) != bw.BadJSON {
+		in.malformed = 0
+		return
+	}
+	if in.malformed++; in.malformed >= maxMalformed {
+		c.closeWith(wire.CloseMalformedFrames, "")
 	}
 }
 

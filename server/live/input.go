@@ -21,14 +21,15 @@ type inbox struct {
 	// failed is set when the peer has broken RFC 6455: nothing of what it sends
 	// is looked at any more (section 7.1.7).
 	failed bool
-	// malformed and refused count frames in a row that were no JSON of the
-	// contract, and sends in a row that were over the rate.
+	// malformed and refused count frames in a row that were no JSON objects, and
+	// sends in a row that were over the rate.
 	malformed, refused int
 }
 
-// Bounds of patience.
+// Bounds of patience, which are wide: each such frame is told what is wrong with
+// it, and the connection stays, as long as there is hope.
 const (
-	maxMalformed = 32
+	maxMalformed = 1000
 	maxRefused   = 1000
 )
 
