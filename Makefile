@@ -16,7 +16,7 @@ LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 UNIT = $$($(GO) list ./... | grep -v '/integration/')
 
 .NOTPARALLEL:
-.PHONY: help build run test test-short test-unit test-client test-integration tools fmt lint fuzz bench clean
+.PHONY: help build cross run test test-short test-unit test-client test-integration tools fmt lint fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ fmt: ## format all Go code
 lint: ## run every linter named in .golangci.yml (the first time builds them)
 	$(LINT) run
 	$(GO) mod tidy -diff
+
+cross: ## build for a system without epoll (macOS)
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/breakwater
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz $(FUZZTIME)
