@@ -36,6 +36,13 @@ func newMetrics(r prometheus.Registerer, b *Broker) *metrics {
 	counter := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Name: "breakwater_broker_" + name, Help: help}
 	}
+	vec := func(name, help string, reasons ...refusal) *prometheus.CounterVec {
+		v := f.NewCounterVec(counter(name, help), []string{"reason"})
+		for _, reason := range reasons {
+			v.WithLabelValues(string(reason)) // at zero from the start, for alerts
+		}
+		return v
+	}
 	gauge("queue_bytes", "Sends accepted and not answered yet, in bytes.",
 		func() float64 { return float64(b.sends.size()) })
 	gauge("tail_bytes", "Messages kept in memory for playback, in bytes.",
@@ -52,9 +59,9 @@ func newMetrics(r prometheus.Registerer, b *Broker) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.000125, 2, 16),
 		}),
 		failures:   f.NewCounter(counter("commit_failures_total", "Commits that failed, stored or not.")),
-		refused:    f.NewCounterVec(counter("refused_total", "Sends answered with an error, by reason."), []string{"reason"}),
+		refused:    vec("refused_total", "Sends answered with an error, by reason.", refusedFull, refusedClosed, refusedLog, refusedIDConflict),
 		duplicates: f.NewCounter(counter("duplicates_total", "Sends that had been stored before.")),
 		lookups:    f.NewCounter(counter("dedupe_lookups_total", "Sends for which the log had to be asked whether it has them.")),
-		dropped:    f.NewCounterVec(counter("notices_dropped_total", "Notices that were not told, by reason."), []string{"reason"}),
+		dropped:    vec("notices_dropped_total", "Notices that were not told, by reason.", refusedFull, refusedClosed),
 	}
 }
