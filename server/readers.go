@@ -29,7 +29,7 @@ type reader struct {
 
 // patientFor is how long a request may take whatever else goes on: one that
 // waits for its turn on a busy machine is not slow.
-const patientFor = 250 * time.Millisecond
+const patientFor = 100 * time.Millisecond
 
 func newReaders(most int, m *metrics) *readers {
 	return &readers{max: most, metrics: m, at: make(map[net.Conn]*list.Element)}

@@ -130,8 +130,8 @@ func TestHostileCrowds(t *testing.T) {
 	// keeps few of them. All of these together would need twice what is allowed.
 	sieges := []*hostileSiege{
 		{name: "ten thousand that never speak", size: 10_000, room: 40 * mebibyte},
-		{name: "six thousand with half an upgrade", size: 6_000, sent: upgrade[:len(upgrade)/2], room: 80 * mebibyte},
-		{name: "two thousand that promise a body", size: 2_000, sent: hostilePost + "Content-Length: 65536\r\n\r\n{", room: 120 * mebibyte},
+		{name: "five thousand with half an upgrade", size: 5_000, sent: upgrade[:len(upgrade)/2], room: 80 * mebibyte},
+		{name: "three thousand that promise a body", size: 3_000, sent: hostilePost + "Content-Length: 65536\r\n\r\n{", room: 160 * mebibyte},
 	}
 	for _, h := range sieges {
 		h.begin(t, binary)
