@@ -11,7 +11,7 @@ import (
 // TestOneLosesTheNetwork: two people meet and talk; one loses the network, writes something all the
 // same, and comes back. Both must have every message once and in one order.
 func TestOneLosesTheNetwork(t *testing.T) {
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	cable := newProxy(t, address)
 	ann := newPerson(t, "Ann", address)
 	bob := newPerson(t, "Bob", cable.Address())
@@ -73,9 +73,9 @@ func TestOneLosesTheNetwork(t *testing.T) {
 // TestServerRestarts: the server is replaced by another process over the same data. The page leaves
 // when it is asked to, comes back by itself, and loses nothing.
 func TestServerRestarts(t *testing.T) {
-	binary, data := build(t), t.TempDir()
-	first := runServer(t, binary, data)
-	cable := newProxy(t, first.address)
+	data := t.TempDir()
+	first := binary.StartOn(t, data)
+	cable := newProxy(t, first.Address())
 	ann := newPerson(t, "Ann", cable.Address())
 	ann.SignUp()
 	ann.Create("Harbour")
@@ -83,11 +83,13 @@ func TestServerRestarts(t *testing.T) {
 	ann.waitLines(1)
 
 	ann.ExpectFailures()
-	first.Stop()
+	if err := first.Stop(); err != nil {
+		t.Error(err)
+	}
 	ann.waitFor("the loss to be shown", find("state-badge")+".dataset.state !== 'open'")
 	ann.Say("between")
 	ann.waitFor("the unsent message", find("pending"))
-	cable.Lead(runServer(t, binary, data).address)
+	cable.Lead(binary.StartOn(t, data).Address())
 
 	ann.waitState("open")
 	ann.waitLines(2)
@@ -103,7 +105,7 @@ func TestServerRestarts(t *testing.T) {
 // TestUnsentSurvivesTheTab: the page is left while a message waits for the network; when it is opened
 // again the person is still logged in and in the room, and the message goes out.
 func TestUnsentSurvivesTheTab(t *testing.T) {
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	cable := newProxy(t, address)
 	ann := newPerson(t, "Ann", address)
 	bob := newPerson(t, "Bob", cable.Address())

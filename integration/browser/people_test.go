@@ -11,7 +11,7 @@ import (
 // TestRefusalsAreExplained: what the server or the page will not take is said in plain words, and
 // nothing that was written is lost.
 func TestRefusalsAreExplained(t *testing.T) {
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	fill(t, address, "Desk", 1)
 	ann := newPerson(t, "Writer 0", address)
 	ann.ExpectFailures() // the browser logs the refused sign-up as a failed request
@@ -35,7 +35,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 // TestUnreadTypingAndPresence: what happens in a room shows in the other's page, also in a room that
 // is not the one being looked at.
 func TestUnreadTypingAndPresence(t *testing.T) {
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	ann := newPerson(t, "Ann", address)
 	bob := newPerson(t, "Bob", address)
 	ann.SignUp()
@@ -59,7 +59,7 @@ func TestUnreadTypingAndPresence(t *testing.T) {
 
 // TestPhone: the page fits a narrow screen, and the rooms are a drawer that the keyboard can close.
 func TestPhone(t *testing.T) {
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	fill(t, address, "A room with a rather long name for a small screen", 60)
 	ann := newPerson(t, "Ann", address)
 	ann.UsePhone(360, 740)
@@ -80,7 +80,7 @@ func TestPhone(t *testing.T) {
 
 // TestEveryControlHasAName: a screen reader can say what each thing is that can be used.
 func TestEveryControlHasAName(t *testing.T) {
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	fill(t, address, "Desk", 3)
 	ann := newPerson(t, "Ann", address)
 	namesOfControls(t, ann)

@@ -14,7 +14,7 @@ import (
 // and jumps to it.
 func TestScrollBackAndSearch(t *testing.T) {
 	const total = 240
-	address := startServer(t)
+	address := binary.Start(t).Address()
 	fill(t, address, "Library", total)
 	ann := newPerson(t, "Ann", address)
 	ann.SignUp()

@@ -132,10 +132,9 @@ func TestAKilledServerLeavesNobodyBehind(t *testing.T) {
 	ada.join(r)
 	bob.join(r)
 	ada.users(r, 2)
-	if err := syscall.Kill(first.PID(), syscall.SIGKILL); err != nil {
+	if err := first.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-first.Ended()
 	second, err := suite.Binary.Launch(data)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/breakwater-chat/breakwater/integration/harness"
 )
 
 const (
@@ -79,7 +81,7 @@ func newRound(t *testing.T, seed uint64) *round {
 
 func (r *round) play() {
 	data := r.TempDir()
-	running := startServer(r.T, data, "127.0.0.1:0")
+	running := binary.StartOn(r, data)
 	r.populate(running)
 	ctx, cancel := context.WithCancel(r.Context())
 	var people sync.WaitGroup
@@ -94,7 +96,7 @@ func (r *round) play() {
 	for n := range kills {
 		r.kill(running)
 		r.pause(0, 200*time.Millisecond)
-		running = startServer(r.T, data, running.address)
+		running = binary.StartOn(r, data, "--listen", running.Address())
 		r.waitFor("everybody to come back", func(c *client) bool { return c.sessions >= n+2 })
 	}
 	r.pause(200*time.Millisecond, 400*time.Millisecond)
@@ -105,7 +107,7 @@ func (r *round) play() {
 
 	h := history{stored: map[int64][]message{}, epochs: map[int64]int64{}}
 	for _, room := range r.rooms {
-		h.stored[room] = running.pages(r.T, room, r.clients[0].token)
+		h.stored[room] = pages(r.T, running.URL, room, r.clients[0].token)
 	}
 	// What is missing after that wait is the checker's to name.
 	r.waitOr(func(c *client) bool {
@@ -118,27 +120,29 @@ func (r *round) play() {
 	})
 	cancel()
 	people.Wait()
-	running.stop(r.T)
+	if err := running.Stop(); err != nil {
+		r.Error(err)
+	}
 	r.judge(h)
 }
 
 // populate makes rooms and users.
-func (r *round) populate(s *server) {
+func (r *round) populate(s *harness.Server) {
 	var created struct {
 		ID    int64
 		Token string
 	}
 	for i := range clients {
 		name := fmt.Sprintf("user %d", i)
-		s.call(r.T, http.MethodPost, "/v1/chatrooms/users", "", map[string]string{"name": name}, &created, http.StatusCreated)
+		call(r.T, s.URL, http.MethodPost, "/v1/chatrooms/users", "", map[string]string{"name": name}, &created, http.StatusCreated)
 		r.clients = append(r.clients, &client{
-			address: s.address, token: created.Token, random: rand.New(rand.NewPCG(r.seed, uint64(i)+2)),
+			address: s.Address(), token: created.Token, random: rand.New(rand.NewPCG(r.seed, uint64(i)+2)),
 			talk: r.talk, burst: make(chan int, 1), moved: r.moved,
 			record: record{user: name}, epochs: map[int64]int64{},
 		})
 	}
 	for i := range 1 + others {
-		s.call(r.T, http.MethodPost, "/v1/chatrooms", r.clients[0].token, map[string]string{"name": fmt.Sprintf("room %d", i)}, &created, http.StatusCreated)
+		call(r.T, s.URL, http.MethodPost, "/v1/chatrooms", r.clients[0].token, map[string]string{"name": fmt.Sprintf("room %d", i)}, &created, http.StatusCreated)
 		r.rooms = append(r.rooms, created.ID)
 	}
 	for i, c := range r.clients {
@@ -147,7 +151,7 @@ func (r *round) populate(s *server) {
 }
 
 // kill ends the server at the moment that the seed draws.
-func (r *round) kill(s *server) {
+func (r *round) kill(s *harness.Server) {
 	if r.random.IntN(2) == 0 {
 		r.pause(200*time.Millisecond, 1500*time.Millisecond)
 	} else {
@@ -160,7 +164,9 @@ func (r *round) kill(s *server) {
 		}
 		r.pause(0, 6*time.Millisecond)
 	}
-	s.kill()
+	if err := s.Kill(); err != nil {
+		r.Fatalf("killing the server: %v", err)
+	}
 	for _, c := range r.clients {
 		c.mu.Lock()
 		r.unacked += len(c.unacked)

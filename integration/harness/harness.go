@@ -43,7 +43,13 @@ func (b Binary) Command(args ...string) *exec.Cmd { return exec.Command(b.path, 
 // test it is stopped, and the test fails if that was not orderly.
 func (b Binary) Start(t testing.TB, flags ...string) *Server {
 	t.Helper()
-	s, err := b.Launch(t.TempDir(), flags...)
+	return b.StartOn(t, t.TempDir(), flags...)
+}
+
+// StartOn is Start on a folder that may hold an earlier life's data.
+func (b Binary) StartOn(t testing.TB, data string, flags ...string) *Server {
+	t.Helper()
+	s, err := b.Launch(data, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,6 +138,12 @@ func (s *Server) end() error {
 	return errors.Join(errs...)
 }
 
+// Kill ends the process by SIGKILL and waits for it; Stop has nothing to say then.
+func (s *Server) Kill() error {
+	s.stop.Do(func() {})
+	return s.kill()
+}
+
 func (s *Server) kill() error {
 	err := s.command.Process.Kill()
 	<-s.ended
