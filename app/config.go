@@ -51,9 +51,9 @@ type serveFlags struct {
 	AuthAudience  string   `help:"The aud that outside tokens must have."`
 
 	SendRate    float64 `help:"Messages a second for each user; 0 is no limit." default:"50"`
-	SendBurst   int     `help:"Messages at once for each user after a rest." default:"200"`
+	SendBurst   int     `help:"Messages at once for each user after a rest; 0 is no limit." default:"200"`
 	SignupRate  float64 `help:"Sign-ups and logins a second for each client address; 0 is no limit." default:"20"`
-	SignupBurst int     `help:"Sign-ups and logins at once for each client address after a rest." default:"200"`
+	SignupBurst int     `help:"Sign-ups and logins at once for each client address after a rest; 0 is no limit." default:"200"`
 
 	MaxBody        int `help:"Bytes of a request's body; 0 is no limit." default:"65536"`
 	MaxMessage     int `help:"Bytes of a WebSocket message; 0 is no limit." default:"16384"`
@@ -70,6 +70,11 @@ type serveFlags struct {
 	LogFormat string `help:"Form of log lines: json or text." default:"json" enum:"json,text"`
 }
 
+// isRate tells whether a number makes sense as a rate: infinity is none.
+func isRate(perSecond float64) bool { return perSecond >= 0 && perSecond <= 1e9 }
+
+const wantRate = "must be from 0 to 1e9"
+
 // Validate is called by kong; the flag is named in what it returns.
 func (f *serveFlags) Validate() error {
 	for _, check := range []struct {
@@ -79,10 +84,10 @@ func (f *serveFlags) Validate() error {
 	}{
 		{"--tls-cert and --tls-key", (f.TLSCert == "") == (f.TLSKey == ""), "must be given together"},
 		{"--token-ttl", f.TokenTTL >= time.Second, "must be at least one second"},
-		{"--send-rate", f.SendRate >= 0, "must not be negative"},
-		{"--send-burst", f.SendBurst >= 1, "must be at least 1"},
-		{"--signup-rate", f.SignupRate >= 0, "must not be negative"},
-		{"--signup-burst", f.SignupBurst >= 1, "must be at least 1"},
+		{"--send-rate", isRate(f.SendRate), wantRate},
+		{"--send-burst", f.SendBurst >= 0, "must not be negative"},
+		{"--signup-rate", isRate(f.SignupRate), wantRate},
+		{"--signup-burst", f.SignupBurst >= 0, "must not be negative"},
 		{"--max-body", f.MaxBody >= 0, "must not be negative"},
 		{"--max-message", f.MaxMessage >= 0, "must not be negative"},
 		{"--max-text", f.MaxText >= 0, "must not be negative"},

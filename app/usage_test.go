@@ -40,8 +40,10 @@ func TestWrongValuesStopTheStart(t *testing.T) {
 		{name: "a negative send rate", args: "serve --send-rate=-0.5", want: "--send-rate"},
 		{name: "a rate that is no number", args: "serve --send-rate=NaN", want: "--send-rate"},
 		{name: "a negative sign-up rate", args: "serve --signup-rate=-1", want: "--signup-rate"},
-		{name: "an empty burst", args: "serve --send-burst=0", want: "--send-burst"},
-		{name: "an empty sign-up burst", args: "serve --signup-burst=0", want: "--signup-burst"},
+		{name: "an infinite send rate", args: "serve --send-rate=inf", want: "--send-rate"},
+		{name: "an infinite sign-up rate", args: "serve --signup-rate=Inf", want: "--signup-rate"},
+		{name: "a negative burst", args: "serve --send-burst=-1", want: "--send-burst"},
+		{name: "a negative sign-up burst", args: "serve --signup-burst=-1", want: "--signup-burst"},
 		{name: "an unknown level", args: "serve --log-level=loud", want: "--log-level"},
 		{name: "an unknown format", args: "serve --log-format=xml", want: "--log-format"},
 

@@ -22,6 +22,7 @@ const (
 	storeFile    = "store.db"
 	messagesFile = "messages.db"
 	tokenKeyFile = "token.key"
+	lockFile     = "lock"
 )
 
 // cacheBytes bounds the process's cache.
@@ -59,9 +60,13 @@ func (d databases) close() error { return errors.Join(d.messages.Close(), d.stor
 
 // wireEmbedded makes the parts of a server that needs nothing but its data folder.
 func wireEmbedded(ctx context.Context, f serveFlags, registry prometheus.Registerer, log *slog.Logger) (parts, error) {
+	unlock, err := lockFolder(f.Data)
+	if err != nil {
+		return parts{}, &usageError{"--data", err}
+	}
 	dbs, err := openDatabases(ctx, f.Data, databaseDeps{registry, log})
 	if err != nil {
-		return parts{}, err
+		return parts{}, errors.Join(err, unlock())
 	}
 	b := membroker.New(membroker.Config{Registerer: registry, Logger: log}, dbs.messages)
 	c := memcache.New(memcache.Config{MaxBytes: cacheBytes})
@@ -72,6 +77,6 @@ func wireEmbedded(ctx context.Context, f serveFlags, registry prometheus.Registe
 			{Name: "message log", Healthy: dbs.messages.Healthy},
 			{Name: "broker", Healthy: b.Healthy},
 		},
-		close: func() error { return errors.Join(b.Close(), c.Close(), dbs.close()) },
+		close: func() error { return errors.Join(b.Close(), c.Close(), dbs.close(), unlock()) },
 	}, nil
 }

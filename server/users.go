@@ -94,6 +94,11 @@ func (s *Server) refreshToken(r *request) error {
 	if err != nil {
 		return err
 	}
+	if body := r.PostBody(); len(body) > 0 {
+		if err := wire.DecodeBody(body, &struct{}{}); err != nil {
+			return err
+		}
+	}
 	return s.answerToken(r, fasthttp.StatusOK, user)
 }
 

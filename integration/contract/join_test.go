@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -172,6 +173,95 @@ func TestResuming(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestALargePlaybackIsFollowedByTheChat joins with more than the server keeps
+// waiting for a connection: what is behind it must not be forgotten.
+func TestALargePlaybackIsFollowedByTheChat(t *testing.T) {
+	ada := newPerson(t, "Ada")
+	r := ada.newRoom()
+	var first message
+	for i := range 120 {
+		if m := ada.say(r, unique("large"), strings.Repeat("\"", 4096)); i == 0 {
+			first = m
+		}
+	}
+	for _, row := range []struct {
+		name  string
+		query url.Values
+	}{
+		{"the newest", nil},
+		{"a resume", url.Values{"epoch": {fmt.Sprint(first.Epoch)}, "since": {"0"}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p := *ada
+			p.T = t
+			s := p.joinWith(r, row.query)
+			s.nothing(r)
+			s.say(unique("heard"), "Can you hear me?")
+			s.expectBoth("ack", "message")
+			s.leave()
+		})
+	}
+}
+
+// TestResumingInABusyRoom resumes all the time while somebody sends without a
+// pause: what is played back ends at joined.seq, and what is live begins there.
+func TestResumingInABusyRoom(t *testing.T) {
+	ada, bob := newPerson(t, "Ada"), newPerson(t, "Bob")
+	r := ada.newRoom()
+	sender := ada.join(r)
+	quiet, rest := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(rest)
+		for i := 0; ; i++ {
+			select {
+			case <-quiet:
+				return
+			default:
+			}
+			for n := range 100 {
+				sender.say(fmt.Sprint(i, "-", n), "busy")
+			}
+			for acks := 0; acks < 100; {
+				if f, ok := <-sender.frames; !ok {
+					return
+				} else if f.Type == "ack" {
+					acks++
+				}
+			}
+		}
+	}()
+	epoch := sender.joined.Epoch
+	for n := range 300 {
+		var newest page
+		bob.get(r.path("/messages?limit=1")).ok(http.StatusOK, &newest)
+		since := int64(0)
+		if len(newest.Messages) == 1 {
+			since = max(0, newest.Messages[0].Seq-int64(n%2*n)) // every other time the very newest
+		}
+		s := bob.joinSince(r, epoch, since)
+		if !s.joined.Recovered {
+			t.Errorf("got a resume after seq %d reset, want it recovered: somebody has seen that seq", since)
+		}
+		heard := append([]message(nil), s.joined.Messages...)
+		if last := int64(len(heard)) + since; last != s.joined.Seq {
+			t.Fatalf("got %d messages after seq %d and joined.seq %d, want the playback to end there", len(heard), since, s.joined.Seq)
+		}
+		for len(heard) < len(s.joined.Messages)+20 {
+			if f := s.next(); f.Type == "message" {
+				heard = append(heard, f.message)
+			}
+		}
+		for i, m := range heard {
+			if m.Seq != since+int64(i)+1 {
+				t.Fatalf("got seq %d as message %d after seq %d, want each once and in order (joined.seq is %d)", m.Seq, i+1, since, s.joined.Seq)
+			}
+		}
+		s.leave()
+	}
+	close(quiet)
+	<-rest
 }
 
 func TestSeveralRoomsOnOneConnection(t *testing.T) {

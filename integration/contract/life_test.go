@@ -254,6 +254,21 @@ func TestNoTokenIsLogged(t *testing.T) {
 	}
 }
 
+func TestADataFolderIsOneServersOnly(t *testing.T) {
+	data := t.TempDir()
+	first := suite.Binary.StartOn(t, data)
+	ada := newPersonAt(t, first.URL, "Ada")
+	r := ada.newRoom()
+	ada.join(r)
+	command := suite.Binary.Command("serve", "--listen", "127.0.0.1:0", "--data", data)
+	var said strings.Builder
+	command.Stderr = &said
+	if err := command.Run(); err == nil || command.ProcessState.ExitCode() != 2 || strings.Count(said.String(), "\n") != 1 || !strings.Contains(said.String(), "--data") {
+		t.Errorf("got %v and %q, want exit status 2 and one line that names --data", err, said.String())
+	}
+	ada.users(r, 1) // the first is not disturbed
+}
+
 func TestABusyPortIsOneClearLine(t *testing.T) {
 	command := suite.Binary.Command("serve", "--listen", suite.Server.Address(), "--data", t.TempDir())
 	var said strings.Builder

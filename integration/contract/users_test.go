@@ -227,6 +227,10 @@ func TestRefreshingAToken(t *testing.T) {
 	p := newPerson(t, "Ada")
 	var fresh person
 	p.post("/v1/chatrooms/users/token", nil).ok(http.StatusOK, &fresh)
+	if fresh.Token == p.Token {
+		t.Error("got the same token, want a fresh one")
+	}
+	p.post("/v1/chatrooms/users/token", map[string]int{"x": 1}).refused(http.StatusBadRequest, "unknown_field")
 	if fresh.ID != p.ID || fresh.Name != p.Name || fresh.ExpiresAt < p.ExpiresAt {
 		t.Errorf("got %d %q until %d, want %d %q until %d or later", fresh.ID, fresh.Name, fresh.ExpiresAt, p.ID, p.Name, p.ExpiresAt)
 	}

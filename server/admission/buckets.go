@@ -12,9 +12,9 @@ import (
 
 // Config is one kind of allowance.
 type Config struct {
-	// Rate is how many a second each key may do; 0 switches the metering off.
-	Rate float64
-	// Burst is how many at once after a rest.
+	// Rate is how many a second each key may do, at most 1e9; Burst is how many at
+	// once after a rest. 0 for either switches the metering off.
+	Rate  float64
 	Burst int
 	// MaxKeys bounds how many keys are remembered.
 	MaxKeys int
@@ -42,12 +42,12 @@ const longest = 100 * 365 * 24 * time.Hour
 // sweepPause is how often at most full buckets are looked for.
 const sweepPause = time.Second
 
-// NewBuckets makes buckets, all full. A burst of less than one is one.
+// NewBuckets makes buckets, all full.
 func NewBuckets(cfg Config) *Buckets {
 	b := &Buckets{maxKeys: cfg.MaxKeys, full: make(map[string]time.Time), swept: time.Now()}
-	if cfg.Rate > 0 {
+	if cfg.Rate > 0 && cfg.Burst > 0 {
 		b.interval = time.Duration(math.Min(math.Ceil(float64(time.Second)/cfg.Rate), float64(longest)))
-		burst := max(1, min(int64(cfg.Burst), int64(longest/b.interval)))
+		burst := max(1, min(int64(cfg.Burst), int64(longest/b.interval))) // one always fits
 		b.refill = time.Duration(burst) * b.interval
 	}
 	return b

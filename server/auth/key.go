@@ -168,7 +168,7 @@ func methodsOf(key any) []string {
 // Sign makes a token for a user that is valid from now on for ttl.
 func (k *Key) Sign(name bw.Name, now time.Time, ttl time.Duration) (token string, expires time.Time, err error) {
 	expires = now.Add(ttl).Truncate(time.Second)
-	token, err = jwt.NewWithClaims(k.method, jwt.MapClaims{"sub": string(name), "iat": now.Unix(), "exp": expires.Unix()}).SignedString(k.private)
+	token, err = jwt.NewWithClaims(k.method, jwt.MapClaims{"sub": string(name), "iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text()}).SignedString(k.private)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("signing a token: %w", err)
 	}

@@ -74,7 +74,7 @@ type conn struct {
 	heard, pinged atomic.Uint32
 	// holds are the reasons not to read on.
 	holds atomic.Uint32
-	// paused is set when frames wait for the end of a hold.
+	// paused is set when reading, or a frame that was read, waits for the end of a hold.
 	paused atomic.Bool
 	// sends counts those that are under way.
 	sends atomic.Int32

@@ -115,6 +115,7 @@ func (h *Hub) Adopt(nc net.Conn, pipelined []byte, hello Hello) {
 	}
 	c.heard.Store(h.tick())
 	c.holds.Store(holdRequest)
+	c.paused.Store(true) // reading begins when the last of the first join's holds ends
 	if !h.table.reserve(c) {
 		// It was full between Admit and here.
 		_, _ = nc.Write(wire.AppendCloseFrame(nil, wire.CloseOverloaded, wire.CloseOverloaded.String()))

@@ -50,7 +50,6 @@ func (c *conn) keep(data []byte) {
 	c.readMu.Lock()
 	defer c.readMu.Unlock()
 	c.inbox().rest = append([]byte(nil), data...)
-	c.paused.Store(true)
 }
 
 // resume works on what waited for a hold and reads on.

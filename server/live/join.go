@@ -81,36 +81,104 @@ func (r *room) enter(ctx context.Context, c *conn, id string, since *bw.Position
 	if err := r.fill(ctx); err != nil {
 		return false, false, err
 	}
-	var missed [][]byte // encoded messages behind since, up to reached
-	var reached bw.Seq
-	if since != nil {
-		reached = since.Seq
+	if since == nil {
+		return false, r.begin(c, id, users), nil
 	}
+	if err := r.catchUp(ctx, *since); err != nil {
+		return false, false, err
+	}
+	missed := missed{reached: since.Seq}
 	for range maxChases {
 		r.mu.Lock()
-		if since == nil || !r.canResume(*since) {
-			ok := r.admit(c, id, false, users, r.recent.last(r.hub.cfg.Limits.PlaybackSize))
+		if !r.canResume(*since) {
 			r.mu.Unlock()
-			r.hub.sched.add(c)
-			return false, ok, nil
+			return false, r.begin(c, id, users), nil
 		}
-		if newest, ok := r.recent.after(reached, r.head.Seq); ok {
-			ok := r.admit(c, id, true, users, append(missed, newest...)...)
+		if newest, ok := r.recent.after(missed.reached, r.head.Seq); ok {
+			joined := r.admit(c, id, true, users, append(missed.upTo(r.head.Seq), newest...)...)
 			r.mu.Unlock()
 			r.hub.sched.add(c)
-			return true, ok, nil
+			return true, joined, nil
 		}
 		r.mu.Unlock()
-		read, err := r.readAfter(ctx, reached)
+		read, err := r.readAfter(ctx, missed.reached)
 		if err != nil {
 			return false, false, err
 		}
-		for i := range read {
-			missed = append(missed, wire.AppendMessageObject(nil, &read[i]))
-			reached = read[i].Seq
-		}
+		missed.add(read)
 	}
 	return false, false, bw.Unavailablef(nil, "the room is too busy to catch up with; try again")
+}
+
+// begin admits the connection with the newest messages.
+func (r *room) begin(c *conn, id string, users int) bool {
+	r.mu.Lock()
+	joined := r.admit(c, id, false, users, r.recent.last(r.hub.cfg.Limits.PlaybackSize))
+	r.mu.Unlock()
+	r.hub.sched.add(c)
+	return joined
+}
+
+// missed is what was read for a resume: encoded messages, up to reached.
+type missed struct {
+	seqs    []bw.Seq
+	objects [][]byte
+	reached bw.Seq
+}
+
+func (m *missed) add(read []bw.Message) {
+	for i := range read {
+		m.seqs = append(m.seqs, read[i].Seq)
+		m.objects = append(m.objects, wire.AppendMessageObject(nil, &read[i]))
+		m.reached = read[i].Seq
+	}
+}
+
+// upTo leaves out what is newer than the room's head: the broker's tail may be
+// ahead of what it has delivered, and what it delivers comes live.
+func (m *missed) upTo(head bw.Seq) [][]byte {
+	n := len(m.seqs)
+	for n > 0 && m.seqs[n-1] > head {
+		n--
+	}
+	return m.objects[:n:n]
+}
+
+// catchUp waits until the room has got as far as a client that resumes, who may
+// have read of a message by HTTP before it was delivered here. A seq that the
+// broker does not know either is not waited for.
+func (r *room) catchUp(ctx context.Context, since bw.Position) error {
+	if !r.isBehind(since) {
+		return nil
+	}
+	tail, err := r.hub.deps.Broker.Tail(ctx, r.id, since.Seq, 0)
+	if err != nil || tail.Head.Epoch != since.Epoch || tail.Head.Seq < since.Seq {
+		return err
+	}
+	for moved := r.watchHead(); r.isBehind(since); moved = r.watchHead() {
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return bw.Unavailablef(ctx.Err(), "the room could not be caught up with in time")
+		}
+	}
+	return nil
+}
+
+func (r *room) isBehind(since bw.Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return since.Epoch == r.head.Epoch && since.Seq > r.head.Seq
+}
+
+// watchHead returns a channel that is closed when the head moves.
+func (r *room) watchHead() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.moved == nil {
+		r.moved = make(chan struct{})
+	}
+	return r.moved
 }
 
 // canResume tells whether everything behind a position can be played back.

@@ -30,7 +30,8 @@ type room struct {
 
 	// The rest is guarded by mu.
 	mu       sync.Mutex
-	head     bw.Position // the newest position that is in log
+	head     bw.Position   // the newest position that is in log
+	moved    chan struct{} // closed when head moves; nil while nobody waits for it
 	recent   recent
 	members  []*member
 	presence presence
@@ -67,7 +68,16 @@ func (r *room) Deliver(batch []bw.Message) {
 			r.oldest = m.Timestamp
 		}
 	}
+	r.tellMoved()
 	r.append(frames)
+}
+
+// tellMoved wakes who waits for the head. Called under mu.
+func (r *room) tellMoved() {
+	if r.moved != nil {
+		close(r.moved)
+		r.moved = nil
+	}
 }
 
 // Gap implements broker.Receiver.
@@ -76,6 +86,7 @@ func (r *room) Gap(epoch bw.Epoch, from, to bw.Seq) {
 	defer r.mu.Unlock()
 	r.head = bw.Position{Epoch: epoch, Seq: to}
 	r.recent = recent{}
+	r.tellMoved()
 	r.append(textFrame(wire.AppendGap(nil, r.id, epoch, from, to)))
 }
 

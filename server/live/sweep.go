@@ -27,6 +27,7 @@ func (h *Hub) sweep() {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var trim trimmer
+	last := h.tick()
 	for part := 0; ; part = (part + 1) % sweepParts {
 		select {
 		case <-ticker.C:
@@ -34,12 +35,30 @@ func (h *Hub) sweep() {
 			return
 		}
 		now, clock := h.tick(), time.Now().Unix()
+		if now-last > ticks(stopped) {
+			h.forgive(now)
+		}
+		last = now
 		for c := range h.table.part(part, sweepParts) {
 			c.look(now, clock)
 		}
 		h.closeEmptyRooms()
 		h.tidyRooms()
 		trim.look(h.nextID.Load())
+	}
+}
+
+// stopped is after how long without a sweep the process must have been stopped.
+const stopped = 5 * time.Second
+
+// forgive starts the clocks of all connections again: a process that was stopped
+// has heard nobody, and what they said meanwhile is still to be read.
+func (h *Hub) forgive(now uint32) {
+	for c := range h.table.all() {
+		c.heard.Store(now)
+		c.mu.Lock()
+		c.since = now
+		c.mu.Unlock()
 	}
 }
 
@@ -62,11 +81,14 @@ func (h *Hub) tidyRooms() {
 func (c *conn) look(now uint32, clock int64) {
 	cfg := &c.hub.cfg
 	c.mu.Lock()
-	phase, armed, since := c.phase, c.armed, c.since
+	phase, armed, since, grace := c.phase, c.armed, c.since, closeGrace
+	if c.code == wire.CloseSlowConsumer {
+		grace = cfg.StallTimeout // what tells it why stands behind what it is slow to take
+	}
 	c.mu.Unlock()
 	quiet := now - c.heard.Load()
 	switch {
-	case phase == closing && now-since > ticks(closeGrace):
+	case phase == closing && now-since > ticks(grace):
 		c.end(0)
 	case phase != open:
 	case clock >= c.expires:
