@@ -96,7 +96,7 @@ type conn struct {
 	peerClosed bool // the peer has sent its close frame
 	finished   bool // our close frame is written
 	code       wire.CloseCode
-	since      uint32 // tick at which the socket took no more, or the close began
+	since      uint32 // tick at which the socket took no more, the close began, or our close frame was written
 }
 
 // member is a connection in a room.

@@ -341,6 +341,7 @@ func (c *conn) drained() writeVerdict {
 	}
 	if !c.finished {
 		c.finished = true
+		c.since = c.hub.tick() // from now on the peer is waited for
 		c.link.finishWriting()
 	}
 	return writeOn

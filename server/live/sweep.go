@@ -82,7 +82,7 @@ func (c *conn) look(now uint32, clock int64) {
 	cfg := &c.hub.cfg
 	c.mu.Lock()
 	phase, armed, since, grace := c.phase, c.armed, c.since, closeGrace
-	if c.code == wire.CloseSlowConsumer {
+	if c.code == wire.CloseSlowConsumer && !c.finished {
 		grace = cfg.StallTimeout // what tells it why stands behind what it is slow to take
 	}
 	c.mu.Unlock()
