@@ -38,6 +38,7 @@ type room struct {
 	typed    map[bw.Name]time.Time
 	lastPass time.Time // when the last pass ended
 	waiting  bool      // a timer will ask for the next pass
+	passing  bool      // a pass is under way; its end asks for the next one
 	oldest   bw.Millis // timestamp of the oldest message that no pass has begun to write; 0 if none
 	unpassed int       // messages since the last pass
 }
@@ -127,9 +128,13 @@ func (r *room) append(frames []byte) {
 		return
 	}
 	r.log.append(frames, r.hub.cfg.MaxLag)
-	if r.waiting {
-		return
+	if !r.waiting && !r.passing {
+		r.schedule()
 	}
+}
+
+// schedule asks for a pass. Called under mu.
+func (r *room) schedule() {
 	// A pass over many members costs so much more than what it writes that a
 	// busy room does well to let it fill; a quiet one is written at once.
 	if wait := r.hub.cfg.BusyDelay - time.Since(r.lastPass); wait > 0 && len(r.members) >= busyMembers {
@@ -146,7 +151,8 @@ func (r *room) work() {
 	members := append([]*member(nil), r.members...)
 	oldest, messages := r.oldest, r.unpassed
 	r.oldest, r.unpassed = 0, 0
-	r.waiting = false
+	r.waiting, r.passing = false, true
+	head := r.log.end()
 	r.mu.Unlock()
 	for _, m := range members {
 		if m.conn.link.direct() {
@@ -157,6 +163,10 @@ func (r *room) work() {
 	}
 	r.mu.Lock()
 	r.lastPass = time.Now()
+	r.passing = false
+	if r.log.end() != head { // who was passed early has not seen all
+		r.schedule()
+	}
 	r.mu.Unlock()
 	if messages > 0 {
 		r.hub.metrics.messagesOut.Add(float64(messages * len(members)))
