@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -18,6 +17,11 @@ const (
 	leaseTTL   = 15 * time.Second
 	leaseRenew = leaseTTL / 3
 )
+
+// embeddedServer is the only server that a data folder ever has: its lock sees to
+// that. It is the same after a change of the host's name, so that a new process
+// always succeeds the former one.
+const embeddedServer bw.ServerID = "embedded"
 
 // orphanBatch is how many memberships of a former process are removed at once.
 const orphanBatch = 1000
@@ -34,11 +38,7 @@ type lease struct {
 // takeLease registers the server, removes what a former process of it left
 // behind, and renews the lease until release.
 func takeLease(ctx context.Context, s store.Leases, log *slog.Logger) (*lease, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	identity, err := s.Register(ctx, bw.ServerID(host), leaseTTL)
+	identity, err := s.Register(ctx, embeddedServer, leaseTTL)
 	if err != nil {
 		return nil, fmt.Errorf("registering the server: %w", err)
 	}
