@@ -48,16 +48,13 @@ func (r *readers) follow(c net.Conn, state fasthttp.ConnState) {
 func (r *readers) begin(c net.Conn) {
 	now := time.Now()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.at[c] = r.order.PushBack(reader{c, now})
-	var late net.Conn
 	if first := r.order.Front().Value.(reader); r.order.Len() > r.max && now.Sub(first.since) >= patientFor {
-		late = first.conn
-		r.remove(late)
-	}
-	r.mu.Unlock()
-	if late != nil {
+		r.remove(first.conn)
 		r.metrics.refused.WithLabelValues(refusedSlow).Inc()
-		hurry(late)
+		// Under mu: after done, the connection is a handler's, who may give it away.
+		hurry(first.conn)
 	}
 }
 
