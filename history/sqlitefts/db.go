@@ -37,8 +37,9 @@ type Config struct {
 // DB is an open message log. It implements history.History and the broker's
 // log: Head, Commit, FindSend and ReadAfter.
 type DB struct {
-	db      *sqlite.DB
-	indexer *indexer
+	db       *sqlite.DB
+	indexer  *indexer
+	searches chan struct{} // holds a token for each search that runs
 }
 
 var _ history.History = (*DB)(nil)
@@ -61,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the message log: %w", err)
 	}
-	return &DB{db: db, indexer: startIndexer(db, cfg)}, nil
+	return &DB{db: db, indexer: startIndexer(db, cfg), searches: make(chan struct{}, maxSearches)}, nil
 }
 
 // Healthy tells whether the log can be read and written now.

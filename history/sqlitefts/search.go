@@ -10,11 +10,21 @@ import (
 	"github.com/breakwater-chat/breakwater/history"
 )
 
+// maxSearches is how many searches run at once: each may take long, and the log
+// has to have connections left that read what a send or a join asks for.
+const maxSearches = 2
+
 // Search implements history.History. Newest first is the order of arrival.
 func (d *DB) Search(ctx context.Context, q history.SearchQuery) (history.SearchResult, error) {
 	at, err := parseCursor(q.Cursor)
 	if err != nil {
 		return history.SearchResult{}, err
+	}
+	select {
+	case d.searches <- struct{}{}:
+		defer func() { <-d.searches }()
+	case <-ctx.Done():
+		return history.SearchResult{}, unavailable(ctx.Err(), "wait for other searches")
 	}
 	if at == (cursor{}) {
 		if err := d.indexer.catchUp(ctx); err != nil {
@@ -24,6 +34,7 @@ func (d *DB) Search(ctx context.Context, q history.SearchQuery) (history.SearchR
 			return history.SearchResult{}, unavailable(err, "find the newest indexed message")
 		}
 		at.next = at.newest + 1
+		at.total = -1
 	}
 	result, err := d.search(ctx, q, at)
 	return result, unavailable(err, "search")
@@ -32,10 +43,13 @@ func (d *DB) Search(ctx context.Context, q history.SearchQuery) (history.SearchR
 func (d *DB) search(ctx context.Context, q history.SearchQuery, at cursor) (history.SearchResult, error) {
 	var result history.SearchResult
 	f := newFilter(q)
-	err := d.db.QueryRow(ctx, "SELECT count(*) "+f.from+f.where, f.with(at.newest)...).Scan(&result.Total)
-	if err != nil {
-		return result, fmt.Errorf("count: %w", err)
+	if at.total < 0 {
+		err := d.db.QueryRow(ctx, "SELECT count(*) "+f.from+f.where, f.with(at.newest)...).Scan(&at.total)
+		if err != nil {
+			return result, fmt.Errorf("count: %w", err)
+		}
 	}
+	result.Total = at.total
 	limit := max(q.Limit, 0)
 	rows, err := d.db.Query(ctx, "SELECT m.arrival, m.room, m.epoch, m.seq, m.id, m.user, m.text, m.timestamp "+
 		f.withMessages().from+f.where+" ORDER BY "+f.arrival+" DESC LIMIT ?", f.with(at.next-1, limit+1)...)
@@ -127,10 +141,13 @@ func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"
 
 // cursor is where a search goes on: before the message that arrived as next,
 // among those up to newest, so that new messages neither shift a page nor
-// change the total.
-type cursor struct{ newest, next int64 }
+// change the total, which is counted once.
+type cursor struct {
+	newest, next int64
+	total        int
+}
 
-func (c cursor) String() string { return fmt.Sprintf("%x.%x", c.newest, c.next) }
+func (c cursor) String() string { return fmt.Sprintf("%x.%x.%x", c.newest, c.next, c.total) }
 
 // parseCursor reads what String wrote, and nothing else; empty is the zero cursor.
 func parseCursor(s string) (cursor, error) {
@@ -138,7 +155,8 @@ func parseCursor(s string) (cursor, error) {
 	if s == "" {
 		return c, nil
 	}
-	if n, err := fmt.Sscanf(s, "%x.%x", &c.newest, &c.next); err != nil || n != 2 || c.String() != s || c.next < 1 || c.newest < c.next {
+	n, err := fmt.Sscanf(s, "%x.%x.%x", &c.newest, &c.next, &c.total)
+	if err != nil || n != 3 || c.String() != s || c.next < 1 || c.newest < c.next || c.total < 0 {
 		return cursor{}, bw.Errorf(bw.BadQuery, "the cursor is not one that a search returned")
 	}
 	return c, nil
