@@ -27,9 +27,18 @@ type Config struct {
 	// MaxLag is how many bytes a member may be behind the head of its room's
 	// log before it counts as a slow consumer.
 	MaxLag int
+	// MaxLogBytes is how many bytes the logs of all rooms may hold before members
+	// are let fall less far behind.
+	MaxLogBytes int
 	// MaxQueue is how many bytes of answers may wait for a connection before
 	// it is not read from any more.
 	MaxQueue int
+	// MaxQueued is how many bytes of answers may wait for all connections before
+	// new ones, joins and pages are refused.
+	MaxQueued int
+	// MaxPages is how many pages of the history are read at once: each is held in
+	// memory until it is queued.
+	MaxPages int
 	// MaxRooms is how many rooms one connection may be in: each costs every
 	// write to it a look.
 	MaxRooms int
@@ -62,7 +71,10 @@ func DefaultConfig() Config {
 		Loops:            max(1, runtime.GOMAXPROCS(0)/2),
 		Flushers:         runtime.GOMAXPROCS(0),
 		MaxLag:           4 << 20,
+		MaxLogBytes:      512 << 20,
 		MaxQueue:         256 << 10,
+		MaxQueued:        512 << 20,
+		MaxPages:         32,
 		MaxRooms:         1_000,
 		MaxSends:         256,
 		BusyDelay:        5 * time.Millisecond,
@@ -106,6 +118,8 @@ func (c Config) validate() error {
 	switch {
 	case c.MaxRooms < 1:
 		return errors.New("a connection must be allowed a room")
+	case c.MaxPages < 1:
+		return errors.New("at least one page must be read at once")
 	case c.MaxConnections < 1:
 		return errors.New("the number of connections must be positive")
 	case c.Loops < 1 || c.Flushers < 1:

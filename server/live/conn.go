@@ -36,6 +36,7 @@ const (
 	holdRequest = 1 << iota // a join, a leave or a page is being worked on
 	holdQueue               // its answers pile up
 	holdSends               // it has too many sends under way
+	holdDrain               // the server is about to close it
 )
 
 // phase is how far a connection's life has come.

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
@@ -90,7 +91,7 @@ func (c *conn) sendMessage(f wire.ClientFrame) {
 		return
 	}
 	if c.in != nil {
-		c.in.refused = 0
+		c.in.refused, c.in.ignored = 0, 0
 	}
 	if int(c.sends.Add(1)) >= c.hub.cfg.MaxSends {
 		c.hold(holdSends)
@@ -116,8 +117,22 @@ func (c *conn) typing(f wire.ClientFrame) {
 		c.refuse(f.ID, err)
 		return
 	}
-	if m.room.mayType(c.name) {
-		c.hub.deps.Broker.Notify(broker.Notice{Room: m.room.id, Typing: c.name})
+	if !m.room.mayType(c.name) {
+		c.ignore()
+		return
+	}
+	c.hub.deps.Broker.Notify(broker.Notice{Room: m.room.id, Typing: c.name})
+}
+
+// ignore ends the connection of a peer whose frames are too many to be typed by
+// hand and cost it nothing, not even an answer.
+func (c *conn) ignore() {
+	in, now := c.inbox(), c.hub.tick()
+	if elapsed(now, in.ignoredSince) >= ticks(time.Second) {
+		in.ignored, in.ignoredSince = 0, now
+	}
+	if in.ignored++; in.ignored >= maxIgnored {
+		c.closeWith(wire.CloseRateLimited, "")
 	}
 }
 
@@ -158,6 +173,11 @@ func (c *conn) readHistory(ctx context.Context, f wire.ClientFrame) error {
 	if limit == 0 {
 		limit = c.hub.cfg.Limits.DefaultPage
 	}
+	release, err := c.hub.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	page, err := c.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: m.room.id, Before: f.Before, After: f.After, Limit: limit})
 	if err != nil {
 		return err

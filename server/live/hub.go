@@ -21,6 +21,7 @@ type Hub struct {
 	table   *table
 	sched   *scheduler
 	poller  *poller
+	pages   chan struct{} // holds a token for each page that is read
 	members *memberWriter
 	started time.Time
 	ctx     context.Context // ends with Close
@@ -29,6 +30,7 @@ type Hub struct {
 	nextID   atomic.Int64
 	draining atomic.Bool
 	pending  atomic.Int64 // sends that are not answered yet
+	logBytes atomic.Int64 // held by the logs of all rooms at the last look
 
 	// wg counts the goroutines of the hub.
 	wg sync.WaitGroup
@@ -61,6 +63,7 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		deps:    deps,
 		metrics: newMetrics(deps.Registerer),
 		table:   newTable(cfg.MaxConnections),
+		pages:   make(chan struct{}, cfg.MaxPages),
 		started: time.Now(),
 		rooms:   make(map[bw.RoomID]*room),
 	}
@@ -97,8 +100,31 @@ func (h *Hub) Ready() error {
 		return bw.Errorf(bw.Draining, "this server is about to stop; another one will take you")
 	case h.table.full():
 		return bw.Errorf(bw.Overloaded, "this server has as many connections as it can hold")
+	case h.crowded():
+		return bw.Errorf(bw.Overloaded, "too many connections are slow to take what waits for them")
 	}
 	return nil
+}
+
+// crowded tells whether more waits in the outboxes than the server has memory for.
+func (h *Hub) crowded() bool { return h.metrics.queued.Load() > int64(h.cfg.MaxQueued) }
+
+// takeTurn waits until a page may be read; release lets the next one begin.
+func (h *Hub) takeTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case h.pages <- struct{}{}:
+	case <-ctx.Done():
+		return nil, bw.Unavailablef(ctx.Err(), "too many pages are being read; try again")
+	}
+	if h.crowded() {
+		<-h.pages
+		return nil, errCrowded()
+	}
+	return func() { <-h.pages }, nil
+}
+
+func errCrowded() error {
+	return bw.Unavailablef(nil, "too many connections are slow to take what waits for them; try again")
 }
 
 // Adopt takes over a connection whose 101 has been written: a *net.TCPConn moves
@@ -131,12 +157,12 @@ func (h *Hub) Adopt(nc net.Conn, pipelined []byte, hello Hello) {
 		h.metrics.closed(0)
 		return
 	}
+	c.keep(pipelined) // before an event of the slot's former owner reads what comes behind it
 	h.table.show(c)
 	if h.draining.Load() {
 		c.closeWith(wire.CloseDraining, "")
 	}
 	c.firstJoin(hello)
-	c.keep(pipelined)
 	c.release(holdRequest)
 	c.link.start(c)
 }

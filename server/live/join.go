@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -25,6 +26,9 @@ func (c *conn) firstJoin(hello Hello) {
 
 // joinRoom joins a further room.
 func (c *conn) joinRoom(ctx context.Context, id string, room bw.RoomID, since *bw.Position) error {
+	if c.hub.crowded() {
+		return errCrowded()
+	}
 	if _, err := c.hub.deps.Rooms.FindRoom(ctx, room); err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (c *conn) joinKnownRoom(ctx context.Context, id string, roomID bw.RoomID, s
 		c.hub.releaseRoom(r)
 		return err
 	}
-	recovered, joined, err := r.enter(ctx, c, id, since, outcome.Users)
+	recovered, joined, err := r.enter(ctx, c, id, since, outcome)
 	if !joined { // it failed, or the connection ended meanwhile
 		c.hub.leave(c, roomID)
 		c.hub.releaseRoom(r)
@@ -77,71 +81,75 @@ const maxChases = 5
 
 // enter makes the connection a member and queues its `joined` frame. joined is
 // false if it did not come to that.
-func (r *room) enter(ctx context.Context, c *conn, id string, since *bw.Position, users int) (recovered, joined bool, err error) {
+func (r *room) enter(ctx context.Context, c *conn, id string, since *bw.Position, o store.Outcome) (recovered, joined bool, err error) {
 	if err := r.fill(ctx); err != nil {
 		return false, false, err
 	}
 	if since == nil {
-		return false, r.begin(c, id, users), nil
+		return false, r.begin(c, id, o), nil
 	}
 	if err := r.catchUp(ctx, *since); err != nil {
 		return false, false, err
 	}
-	missed := missed{reached: since.Seq}
+	reached := *since
+	var missed []encoded
 	for range maxChases {
 		r.mu.Lock()
 		if !r.canResume(*since) {
 			r.mu.Unlock()
-			return false, r.begin(c, id, users), nil
+			return false, r.begin(c, id, o), nil
 		}
-		if newest, ok := r.recent.after(missed.reached, r.head.Seq); ok {
-			joined := r.admit(c, id, true, users, append(missed.upTo(r.head.Seq), newest...)...)
+		if newest, ok := r.recent.after(reached, r.head); ok {
+			joined := r.admit(c, id, true, o, append(upTo(missed, r.head.Seq), newest...))
 			r.mu.Unlock()
 			r.hub.sched.add(c)
 			return true, joined, nil
 		}
 		r.mu.Unlock()
-		read, err := r.readAfter(ctx, missed.reached)
+		read, err := r.readAfter(ctx, reached.Seq)
 		if err != nil {
 			return false, false, err
 		}
-		missed.add(read)
+		more := encodeAll(read)
+		if !continues(more, reached) {
+			// The history does not have it yet: rather no recovery than one with a hole.
+			return false, r.begin(c, id, o), nil
+		}
+		missed = append(missed, more...)
+		reached = more[len(more)-1].Position
 	}
 	return false, false, bw.Unavailablef(nil, "the room is too busy to catch up with; try again")
 }
 
 // begin admits the connection with the newest messages.
-func (r *room) begin(c *conn, id string, users int) bool {
+func (r *room) begin(c *conn, id string, o store.Outcome) bool {
 	r.mu.Lock()
-	joined := r.admit(c, id, false, users, r.recent.last(r.hub.cfg.Limits.PlaybackSize))
+	joined := r.admit(c, id, false, o, []encoded{{object: r.recent.last(r.hub.cfg.Limits.PlaybackSize)}})
 	r.mu.Unlock()
 	r.hub.sched.add(c)
 	return joined
 }
 
-// missed is what was read for a resume: encoded messages, up to reached.
-type missed struct {
-	seqs    []bw.Seq
-	objects [][]byte
-	reached bw.Seq
-}
-
-func (m *missed) add(read []bw.Message) {
-	for i := range read {
-		m.seqs = append(m.seqs, read[i].Seq)
-		m.objects = append(m.objects, wire.AppendMessageObject(nil, &read[i]))
-		m.reached = read[i].Seq
+// continues tells whether there are messages and they follow the last position,
+// and each other, without a hole.
+func continues(all []encoded, last bw.Position) bool {
+	for _, e := range all {
+		if !follows(e.Position, last) {
+			return false
+		}
+		last = e.Position
 	}
+	return len(all) > 0
 }
 
 // upTo leaves out what is newer than the room's head: the broker's tail may be
 // ahead of what it has delivered, and what it delivers comes live.
-func (m *missed) upTo(head bw.Seq) [][]byte {
-	n := len(m.seqs)
-	for n > 0 && m.seqs[n-1] > head {
+func upTo(all []encoded, head bw.Seq) []encoded {
+	n := len(all)
+	for n > 0 && all[n-1].Seq > head {
 		n--
 	}
-	return m.objects[:n:n]
+	return all[:n:n]
 }
 
 // catchUp waits until the room has got as far as a client that resumes, who may
@@ -190,18 +198,22 @@ func (r *room) canResume(since bw.Position) bool {
 
 // admit adds the member at the head of the log with the playback that ends
 // there. Called under mu.
-func (r *room) admit(c *conn, id string, recovered bool, users int, objects ...[]byte) bool {
+func (r *room) admit(c *conn, id string, recovered bool, o store.Outcome, playback []encoded) bool {
+	users := o.Users
+	if r.presence.version > o.Version { // the others have been told newer news
+		users = r.presence.users
+	}
 	head := wire.AppendJoinedHead(nil, id, r.id, r.head, recovered)
 	tail := wire.AppendJoinedTail(nil, users)
 	size := len(head) + len(tail)
-	parts := make([][]byte, 0, 2*len(objects)+2)
-	for i, o := range objects {
-		if i > 0 {
-			parts = append(parts, comma)
-			size++
+	parts := make([][]byte, 0, len(playback))
+	for _, e := range playback {
+		object := e.object
+		if len(parts) == 0 {
+			object = bytes.TrimPrefix(object, []byte{','})
 		}
-		parts = append(parts, o)
-		size += len(o)
+		parts = append(parts, object)
+		size += len(object)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,8 +229,6 @@ func (r *room) admit(c *conn, id string, recovered bool, users int, objects ...[
 	return true
 }
 
-var comma = []byte(",")
-
 // readAfter reads what is behind a seq: from the broker's tail, or from the
 // history when it does not reach back so far.
 func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error) {
@@ -231,6 +241,11 @@ func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error
 		r.hub.metrics.playbackReads.WithLabelValues(sourceTail).Inc()
 		return tail.Messages, nil
 	}
+	release, err := r.hub.takeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	r.hub.metrics.playbackReads.WithLabelValues(sourceHistory).Inc()
 	if after == 0 {
 		after = wire.FromStart
@@ -246,32 +261,32 @@ func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome,
 		err     error
 	}
 	answers := make(chan answer, 1)
-	h.members.add(c.change(room, false), func(o store.Outcome, err error) {
+	change := &memberChange{Change: c.change(room, false), conn: c, done: func(o store.Outcome, err error) {
 		if err == nil && o.Changed {
 			h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
 		}
 		answers <- answer{o, err}
-	})
+	}}
+	h.members.add(change)
 	select {
 	case a := <-answers:
-		if a.err != nil {
-			h.leave(c, room) // it may have been written for all that
-		}
 		return a.outcome, a.err
 	case <-ctx.Done():
-		h.leave(c, room)
+		h.members.giveUp(change)
 		return store.Outcome{}, bw.Unavailablef(ctx.Err(), "the room could not be joined in time")
 	}
 }
 
 // leave takes the membership back, in its own time, and tells the room if the
 // user is not in it any more.
-func (h *Hub) leave(c *conn, room bw.RoomID) {
-	h.members.add(c.change(room, true), func(o store.Outcome, err error) {
+func (h *Hub) leave(c *conn, room bw.RoomID) { h.members.add(h.leaving(c, room)) }
+
+func (h *Hub) leaving(c *conn, room bw.RoomID) *memberChange {
+	return &memberChange{Change: c.change(room, true), conn: c, done: func(o store.Outcome, err error) {
 		if err == nil && o.Changed {
 			h.deps.Broker.Notify(broker.Notice{Room: room, Left: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
 		}
-	})
+	}}
 }
 
 func (c *conn) change(room bw.RoomID, leave bool) store.Change {

@@ -26,9 +26,10 @@ type loop struct {
 	file *os.File // owns fd
 }
 
-// Sizes of a loop's shared buffers.
+// Sizes of a loop's shared buffers. A read is what one connection gets of the
+// loop before the others have their turn, so it is no longer than a long message.
 const (
-	readBuffer = 64 << 10
+	readBuffer = 16 << 10
 	maxEvents  = 256
 )
 
@@ -94,32 +95,19 @@ func (l *loop) run() {
 	}
 }
 
-// readReady reads what is there.
+// readReady reads once: epoll is level-triggered, so what is left is told again,
+// after the other connections that have something.
 func (c *conn) readReady(buf []byte) {
 	l, ok := c.link.(*epollLink)
 	if !ok || !c.begin(reading) {
 		return
 	}
-	lost := false
-	for {
-		n, errno := recv(l.fd, buf)
-		if errno == unix.EINTR {
-			continue
-		}
-		if errno == unix.EAGAIN {
-			break
-		}
-		if errno != 0 || n == 0 {
-			lost = true
-			break
-		}
+	n, errno := recv(l.fd, buf)
+	if n > 0 {
 		c.received(buf[:n])
-		if n < len(buf) || c.paused.Load() {
-			break // level-triggered: what is left is told again
-		}
 	}
 	c.done(reading)
-	if lost {
+	if n <= 0 && errno != unix.EAGAIN && errno != unix.EINTR {
 		c.end(0)
 	}
 }

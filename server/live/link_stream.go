@@ -75,6 +75,9 @@ func (l *streamLink) write(bufs [][]byte) (n int, err error) {
 		if err := l.nc.SetWriteDeadline(time.Now().Add(l.hub.cfg.StallTimeout)); err != nil {
 			return n, err
 		}
+		if l.isEnded() { // its deadline was just overwritten
+			return n, net.ErrClosed
+		}
 		k, err := l.nc.Write(b)
 		n += k
 		if err != nil {
@@ -97,18 +100,29 @@ func (l *streamLink) nudge() {
 
 func (l *streamLink) watch(bool, bool) { l.nudge() }
 
+// finishWriting goes on elsewhere, as TLS writes an alert, which may block.
 func (l *streamLink) finishWriting() {
 	_ = l.nc.SetWriteDeadline(time.Now().Add(closeGrace))
 	if half, ok := l.nc.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
+		l.hub.wg.Go(func() { _ = half.CloseWrite() })
 	}
 }
 
 // abort wakes both goroutines. The deadline, unlike Close, cannot block behind a
-// write that is under way.
+// write that is under way; that the link has ended stands before it, for a write
+// that sets its own.
 func (l *streamLink) abort() {
-	_ = l.nc.SetDeadline(time.Unix(1, 0))
 	l.once.Do(func() { close(l.ended) })
+	_ = l.nc.SetDeadline(time.Unix(1, 0))
+}
+
+func (l *streamLink) isEnded() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 func (l *streamLink) close() { _ = l.nc.Close() }

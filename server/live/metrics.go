@@ -2,6 +2,7 @@ package live
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +14,8 @@ import (
 type metrics struct {
 	connections   prometheus.Gauge
 	rooms         prometheus.Gauge
-	queueBytes    prometheus.Gauge
+	queued        atomic.Int64 // bytes in all outboxes
+	logBytes      prometheus.Gauge
 	framesIn      *prometheus.CounterVec
 	messagesIn    prometheus.Counter
 	messagesOut   prometheus.Counter
@@ -59,10 +61,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reg.MustRegister(h)
 		return h
 	}
-	return &metrics{
+	m := &metrics{
 		connections:   gauge("connections", "Open WebSocket connections."),
 		rooms:         gauge("rooms", "Rooms with a member on this server."),
-		queueBytes:    gauge("queue_bytes", "Bytes of answers that wait for slow connections."),
+		logBytes:      gauge("room_log_bytes", "Memory of the frames that rooms keep for members who have not been written them."),
 		framesIn:      vec("frames_in_total", "Client frames by type.", "type", wire.TypeJoin, wire.TypeLeave, wire.TypeSend, wire.TypeTyping, wire.TypeHistory, malformed),
 		messagesIn:    counter("messages_in_total", "Sends accepted from clients."),
 		messagesOut:   counter("messages_out_total", "Messages written to connections."),
@@ -80,6 +82,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		memberLatency: histogram("membership_write_seconds", "What a batch of joins and leaves took the store.", seconds),
 		memberErrors:  counter("membership_errors_total", "Batches of joins and leaves that the store refused."),
 	}
+	reg.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Name: "breakwater_queue_bytes", Help: "Bytes of answers that wait for slow connections."},
+		func() float64 { return float64(m.queued.Load()) },
+	))
+	return m
 }
 
 // Labels of what happens, beside the types of frames and the codes of closes.

@@ -42,14 +42,14 @@ func (c *conn) queue(frames ...[]byte) {
 			o.bufs[last] = append(o.bufs[last], f...)
 		default:
 			size := len(f)
-			if last >= 0 {
+			if o.own && last >= 0 { // a second in a row: more will come
 				size = 4 * smallFrame
 			}
 			o.bufs = append(o.bufs, append(make([]byte, 0, size), f...))
 			o.own = true
 		}
 		o.bytes += len(f)
-		c.hub.metrics.queueBytes.Add(float64(len(f)))
+		c.hub.metrics.queued.Add(int64(len(f)))
 	}
 	if o.bytes > c.hub.cfg.MaxQueue {
 		c.hold(holdQueue)
@@ -76,7 +76,7 @@ func (c *conn) send(frame []byte) {
 func (c *conn) written(n int) {
 	o := c.out
 	o.bytes -= n
-	c.hub.metrics.queueBytes.Sub(float64(n))
+	c.hub.metrics.queued.Add(-int64(n))
 	o.off += n
 	for len(o.bufs) > 0 && o.off >= len(o.bufs[0]) {
 		o.off -= len(o.bufs[0])
@@ -102,13 +102,13 @@ func (c *conn) first(rest []byte) {
 	}
 	o.bufs = append([][]byte{rest}, o.bufs...)
 	o.bytes += len(rest)
-	c.hub.metrics.queueBytes.Add(float64(len(rest)))
+	c.hub.metrics.queued.Add(int64(len(rest)))
 }
 
 // dropOutbox forgets what waits. Called under mu.
 func (c *conn) dropOutbox() {
 	if c.out != nil {
-		c.hub.metrics.queueBytes.Sub(float64(c.out.bytes))
+		c.hub.metrics.queued.Add(-int64(c.out.bytes))
 		if c.out.bytes > 0 {
 			c.hub.metrics.drops.WithLabelValues(dropEnded).Inc()
 		}

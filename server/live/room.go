@@ -58,12 +58,13 @@ func (r *room) Deliver(batch []bw.Message) {
 		if m.Epoch == r.head.Epoch && m.Seq <= r.head.Seq {
 			continue // the position that Subscribe returned came first
 		}
-		object := wire.AppendMessageObject(nil, m)
+		e := encode(m)
 		const head = `{"type":"message",`
-		frames = wire.AppendFrameHeader(frames, wire.OpText, len(head)+len(object)-1)
-		frames = append(append(frames, head...), object[1:]...)
+		fields := e.object[len(",{"):]
+		frames = wire.AppendFrameHeader(frames, wire.OpText, len(head)+len(fields))
+		frames = append(append(frames, head...), fields...)
 		r.head = m.Position()
-		r.recent.add(m.Seq, object, r.hub.cfg.Limits.PlaybackSize)
+		r.recent.add(e, r.hub.cfg.Limits.PlaybackSize)
 		r.unpassed++
 		if r.oldest == 0 {
 			r.oldest = m.Timestamp
@@ -127,7 +128,7 @@ func (r *room) append(frames []byte) {
 		r.oldest, r.unpassed = 0, 0
 		return
 	}
-	r.log.append(frames, r.hub.cfg.MaxLag)
+	r.log.append(frames, r.hub.maxLag())
 	if !r.waiting && !r.passing {
 		r.schedule()
 	}
@@ -186,26 +187,26 @@ func (r *room) remove(m *member) {
 	r.members = r.members[:last]
 }
 
-// tidy frees the log of a room that is quiet and whose members have seen all.
-func (r *room) tidy(quiet time.Duration) {
-	if !r.log.holdsBytes() {
-		return
+// tidy frees the part of the log that all members have seen, the last segment
+// only when the room is quiet. It returns how many bytes the log still holds.
+func (r *room) tidy(quiet time.Duration) (held int) {
+	if held = r.log.held(); held == 0 {
+		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.lastPass) < quiet {
-		return
-	}
 	head := r.log.end()
+	lowest := head
 	for _, m := range r.members {
 		m.conn.mu.Lock()
-		cursor := m.cursor
+		lowest = min(lowest, m.cursor)
 		m.conn.mu.Unlock()
-		if cursor != head {
-			return
-		}
 	}
-	r.log.forget(head)
+	r.log.release(lowest)
+	if lowest == head && time.Since(r.lastPass) >= quiet {
+		r.log.forget(head)
+	}
+	return r.log.held()
 }
 
 // open subscribes and learns the newest messages.
@@ -234,6 +235,10 @@ func (r *room) open() {
 // acquireRoom returns the room, opened; releaseRoom gives it back.
 func (h *Hub) acquireRoom(ctx context.Context, id bw.RoomID) (*room, error) {
 	h.mu.Lock()
+	if h.rooms == nil {
+		h.mu.Unlock()
+		return nil, bw.Unavailablef(nil, "this server has stopped")
+	}
 	r := h.rooms[id]
 	if r == nil {
 		r = &room{hub: h, id: id, opened: make(chan struct{})}
@@ -289,11 +294,11 @@ func (h *Hub) closeEmptyRooms() {
 	}
 }
 
-// closeRooms ends all subscriptions when the hub closes.
+// closeRooms ends all subscriptions when the hub closes; no room opens afterwards.
 func (h *Hub) closeRooms() {
 	h.mu.Lock()
 	rooms := h.rooms
-	h.rooms = make(map[bw.RoomID]*room)
+	h.rooms = nil
 	h.mu.Unlock()
 	for _, r := range rooms {
 		<-r.opened

@@ -44,10 +44,10 @@ func (l *roomLog) append(frames []byte, keep int) {
 	l.drop(keep)
 }
 
-// drop forgets the segments that end more than keep bytes behind the head.
+// drop forgets the segments that end keep bytes or more behind the head.
 func (l *roomLog) drop(keep int) {
 	n := 0
-	for n < len(l.segments)-1 && l.head-l.segments[n+1].base > uint64(keep) {
+	for n < len(l.segments)-1 && l.head-l.segments[n+1].base >= uint64(keep) {
 		n++
 	}
 	if n > 0 {
@@ -67,17 +67,28 @@ func (l *roomLog) forget(head uint64) {
 	}
 }
 
+// release drops the segments that end at or below an offset, but for the last.
+// The caller knows that no cursor is below it.
+func (l *roomLog) release(below uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(int(l.head - below))
+}
+
 func (l *roomLog) end() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.head
 }
 
-// holdsBytes tells whether there is something to forget.
-func (l *roomLog) holdsBytes() bool {
+// held is the memory that the log holds, in bytes.
+func (l *roomLog) held() (bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.segments) > 0
+	for _, s := range l.segments {
+		bytes += cap(s.buf)
+	}
+	return bytes
 }
 
 // read returns the bytes from an offset to the end of its segment, or to the

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/broker/membroker"
 	"github.com/breakwater-chat/breakwater/history/sqlitefts"
 	"github.com/breakwater-chat/breakwater/server/live"
@@ -37,6 +39,23 @@ type stand struct {
 	reg   *prometheus.Registry
 	// allow answers the question whether a user may send.
 	refuse atomic.Bool
+	broker *lateBroker
+}
+
+// lateBroker answers sends when it is let to.
+type lateBroker struct {
+	broker.Broker
+	gate sync.RWMutex // held to keep the answers back
+}
+
+func (b *lateBroker) Send(s broker.Send, done func(broker.Ack, error)) {
+	b.Broker.Send(s, func(a broker.Ack, err error) {
+		go func() {
+			b.gate.RLock()
+			defer b.gate.RUnlock()
+			done(a, err)
+		}()
+	})
 }
 
 // Allow implements live.Sends.
@@ -66,12 +85,13 @@ func newStand(t *testing.T, change func(*live.Config)) *stand {
 	identity, err := s.store.Register(ctx, "test", time.Hour)
 	must(err)
 	b := membroker.New(membroker.Config{}, messages)
+	s.broker = &lateBroker{Broker: b}
 	cfg := live.DefaultConfig()
 	if change != nil {
 		change(&cfg)
 	}
 	s.hub, err = live.New(cfg, live.Deps{
-		Broker: b, History: messages, Members: s.store, Identity: identity, Rooms: s, Sends: s,
+		Broker: s.broker, History: messages, Members: s.store, Identity: identity, Rooms: s, Sends: s,
 		Registerer: s.reg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(err)
@@ -210,6 +230,16 @@ func (p *person) closed() int {
 	for {
 		if _, err := p.read(); err != nil {
 			return int(websocket.CloseStatus(err))
+		}
+	}
+}
+
+// until waits for something that no frame tells.
+func (s *stand) until(what string, holds func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s: not within %v", what, patience)
 		}
 	}
 }

@@ -20,7 +20,11 @@ const (
 // differences stay right beyond.
 func (h *Hub) tick() uint32 { return uint32(time.Since(h.started) / tickLength) }
 
-func ticks(d time.Duration) uint32 { return uint32(d / tickLength) }
+// elapsed is the time between two ticks, in tickLength; negative if the second
+// was taken first, as another goroutine's may be.
+func elapsed(now, then uint32) int32 { return int32(now - then) }
+
+func ticks(d time.Duration) int32 { return int32(d / tickLength) }
 
 // sweep looks after pings, silence, stalls, expired tokens and empty rooms.
 func (h *Hub) sweep() {
@@ -35,7 +39,7 @@ func (h *Hub) sweep() {
 			return
 		}
 		now, clock := h.tick(), time.Now().Unix()
-		if now-last > ticks(stopped) {
+		if elapsed(now, last) > ticks(stopped) {
 			h.forgive(now)
 		}
 		last = now
@@ -62,7 +66,7 @@ func (h *Hub) forgive(now uint32) {
 	}
 }
 
-// quietRoom is after how much quiet a room gives its log back.
+// quietRoom is after how much quiet a room gives the last of its log back.
 const quietRoom = time.Second
 
 func (h *Hub) tidyRooms() {
@@ -72,9 +76,24 @@ func (h *Hub) tidyRooms() {
 		rooms = append(rooms, r)
 	}
 	h.mu.Unlock()
+	held := 0
 	for _, r := range rooms {
-		r.tidy(quietRoom)
+		held += r.tidy(quietRoom)
 	}
+	h.logBytes.Store(int64(held))
+	h.metrics.logBytes.Set(float64(held))
+}
+
+// crowdedLag is the part of MaxLag that is left to a member while the logs of
+// all rooms together hold more than their budget.
+const crowdedLag = 16
+
+// maxLag is how many bytes a member may be behind now.
+func (h *Hub) maxLag() int {
+	if h.logBytes.Load() > int64(h.cfg.MaxLogBytes) {
+		return h.cfg.MaxLag / crowdedLag
+	}
+	return h.cfg.MaxLag
 }
 
 // look checks one connection's clocks.
@@ -86,18 +105,21 @@ func (c *conn) look(now uint32, clock int64) {
 		grace = cfg.StallTimeout // what tells it why stands behind what it is slow to take
 	}
 	c.mu.Unlock()
-	quiet := now - c.heard.Load()
+	if c.holds.Load() != 0 {
+		c.heard.Store(now) // not read from, it cannot be heard
+	}
+	quiet := elapsed(now, c.heard.Load())
 	switch {
-	case phase == closing && now-since > ticks(grace):
+	case phase == closing && elapsed(now, since) > ticks(grace):
 		c.end(0)
 	case phase != open:
 	case clock >= c.expires:
 		c.closeWith(wire.CloseTokenExpired, "")
-	case int32(quiet) >= int32(ticks(cfg.SilenceTimeout)):
+	case quiet >= ticks(cfg.SilenceTimeout):
 		c.closeWith(wire.CloseSilent, "")
-	case armed && now-since > ticks(cfg.StallTimeout):
+	case armed && elapsed(now, since) > ticks(cfg.StallTimeout):
 		c.closeWith(wire.CloseSlowConsumer, "")
-	case int32(quiet) >= int32(ticks(cfg.PingInterval)) && now-c.pinged.Load() >= ticks(cfg.PingInterval):
+	case quiet >= ticks(cfg.PingInterval) && elapsed(now, c.pinged.Load()) >= ticks(cfg.PingInterval):
 		c.pinged.Store(now)
 		c.send(wire.AppendFrameHeader(nil, wire.OpPing, 0))
 	}
@@ -138,7 +160,7 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	}
 	h.waitUntil(ctx, window, func() bool { return h.table.count() == 0 })
 	for c := range h.table.all() {
-		c.hold(holdRequest)
+		c.hold(holdDrain)
 	}
 	h.waitUntil(ctx, h.cfg.JoinTimeout, func() bool { return h.pending.Load() == 0 })
 	for c := range h.table.all() {

@@ -1,0 +1,127 @@
+package live_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/server/live"
+)
+
+// dialRaw joins without a client's manners.
+func (s *stand) dialRaw(user string, room bw.RoomID) net.Conn {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	nc, _, _, err := ws.Dial(ctx, fmt.Sprintf("ws%s/?user=%s&room=%d", strings.TrimPrefix(s.url, "http"), user, room))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = nc.Close() })
+	return nc
+}
+
+func masked(f ws.Frame, times int) []byte {
+	one := ws.MustCompileFrame(ws.MaskFrame(f))
+	all := make([]byte, 0, times*len(one))
+	for range times {
+		all = append(all, one...)
+	}
+	return all
+}
+
+// TestAFloodDelaysNobody: frames that cost their sender nothing come without
+// end, and another connection on the same loop is served.
+func TestAFloodDelaysNobody(t *testing.T) {
+	s := newStand(t, func(c *live.Config) { c.Loops = 1 })
+	room := s.room("hall")
+	flood := s.dialRaw("eve", room)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for pongs := masked(ws.NewPongFrame(nil), 100_000); ; {
+			if _, err := flood.Write(pongs); err != nil {
+				return
+			}
+		}
+	}()
+	ada, _ := s.join("ada", room, "")
+	for n := range 20 {
+		ada.say(`{"type":"send","id":"m%d","text":"x"}`, n)
+		ada.await("ack")
+	}
+	_ = flood.Close()
+	<-done
+}
+
+func TestATypingFloodIsClosed(t *testing.T) {
+	s := newStand(t, nil)
+	room := s.room("hall")
+	p, _ := s.join("ada", room, "")
+	for range 500 { // a fast typist's client tells each key
+		p.say(`{"type":"typing"}`)
+	}
+	p.say(`{"type":"send","id":"1","text":"x"}`)
+	p.await("ack")
+	flood := s.dialRaw("eve", room)
+	if _, err := flood.Write(masked(ws.NewTextFrame([]byte(`{"type":"typing"}`)), 5_000)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		f, err := ws.ReadFrame(flood)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Header.OpCode == ws.OpClose {
+			if code, _ := ws.ParseCloseFrameData(f.Payload); code != 4102 {
+				t.Errorf("a flood of typing closes with %d, want 4102", code)
+			}
+			return
+		}
+	}
+}
+
+// TestAnswersThatNobodyTakesAreBounded: while too much waits for slow
+// connections, what would add to it is refused, and the rest goes on.
+func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
+	s := newStand(t, func(c *live.Config) { c.MaxQueued = 64 << 10 })
+	room := s.room("hall")
+	ada, _ := s.join("ada", room, "")
+	for n := range 60 {
+		ada.say(`{"type":"send","id":"m%d","text":"%s"}`, n, strings.Repeat("x", 4_000))
+		ada.await("ack")
+	}
+	slow := s.dialRaw("eve", room)
+	if _, err := slow.Write(masked(ws.NewTextFrame([]byte(`{"type":"history","id":"h","limit":50}`)), 100)); err != nil {
+		t.Fatal(err)
+	}
+	s.until("a page is refused", func() bool { // sooner or later the socket takes no more
+		ada.say(`{"type":"history","id":"page"}`)
+		for {
+			switch f, err := ada.read(); {
+			case err != nil:
+				t.Fatal(err)
+			case f.Type == "error" && f.Code == "unavailable" && f.ID == "page":
+				return true
+			case f.Type == "history":
+				return false
+			}
+		}
+	})
+	if err := s.hub.Ready(); bw.KindOf(err) != bw.Overloaded {
+		t.Errorf("got %v for a new connection, want overloaded", err)
+	}
+	ada.say(`{"type":"send","id":"more","text":"x"}`)
+	ada.await("ack")
+	_ = slow.Close()
+	s.until("a new connection is admitted", func() bool { return s.hub.Ready() == nil })
+	ada.say(`{"type":"history","id":"page"}`)
+	if f := ada.await("history"); len(f.Messages) != 50 {
+		t.Errorf("got a page of %d messages, want 50", len(f.Messages))
+	}
+}
