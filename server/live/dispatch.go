@@ -91,7 +91,7 @@ func (c *conn) sendMessage(f wire.ClientFrame) {
 		return
 	}
 	if c.in != nil {
-		c.in.refused, c.in.ignored = 0, 0
+		c.in.refused, c.in.free = 0, 0
 	}
 	if int(c.sends.Add(1)) >= c.hub.cfg.MaxSends {
 		c.hold(holdSends)
@@ -117,23 +117,22 @@ func (c *conn) typing(f wire.ClientFrame) {
 		c.refuse(f.ID, err)
 		return
 	}
-	if !m.room.mayType(c.name) {
-		c.ignore()
-		return
+	if c.floods() {
+		c.closeWith(wire.CloseRateLimited, "")
+	} else if m.room.mayType(c.name) {
+		c.hub.deps.Broker.Notify(broker.Notice{Room: m.room.id, Typing: c.name})
 	}
-	c.hub.deps.Broker.Notify(broker.Notice{Room: m.room.id, Typing: c.name})
 }
 
-// ignore ends the connection of a peer whose frames are too many to be typed by
-// hand and cost it nothing, not even an answer.
-func (c *conn) ignore() {
+// floods counts a frame that costs its sender nothing, not even an answer, and
+// tells whether there are too many to be typed by hand.
+func (c *conn) floods() bool {
 	in, now := c.inbox(), c.hub.tick()
-	if elapsed(now, in.ignoredSince) >= ticks(time.Second) {
-		in.ignored, in.ignoredSince = 0, now
+	if elapsed(now, in.freeSince) >= ticks(time.Second) {
+		in.free, in.freeSince = 0, now
 	}
-	if in.ignored++; in.ignored >= maxIgnored {
-		c.closeWith(wire.CloseRateLimited, "")
-	}
+	in.free++
+	return in.free >= maxFree
 }
 
 // leaveRoom leaves one room.

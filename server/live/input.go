@@ -24,10 +24,10 @@ type inbox struct {
 	// malformed and refused count frames in a row that were no JSON objects, and
 	// sends in a row that were over the rate.
 	malformed, refused int
-	// ignored counts frames that were left without effect and answer since the
-	// tick ignoredSince, at most a second long.
-	ignored      int
-	ignoredSince uint32
+	// free counts frames that cost the peer nothing since the tick freeSince, at
+	// most a second long.
+	free      int
+	freeSince uint32
 }
 
 // Bounds of patience, which are wide: each such frame is told what is wrong with
@@ -35,7 +35,7 @@ type inbox struct {
 const (
 	maxMalformed = 1000
 	maxRefused   = 1000
-	maxIgnored   = 1000
+	maxFree      = 1000
 )
 
 // received is called by the link with bytes from the peer; they are the link's
@@ -119,7 +119,7 @@ func (c *conn) feed(data []byte) {
 		in.rest = append(in.rest[:0], data...) // in place when nothing was taken
 	} else if c.in != nil {
 		c.in.rest = nil
-		if c.in.message == nil && !c.in.fragmented && !c.in.failed && c.in.malformed == 0 && c.in.refused == 0 && c.in.ignored == 0 {
+		if c.in.message == nil && !c.in.fragmented && !c.in.failed && c.in.malformed == 0 && c.in.refused == 0 && c.in.free == 0 {
 			c.in = nil
 		}
 	}
