@@ -40,7 +40,7 @@ func sentOnce(c *cluster) {
 		}
 	}
 	other := broker.Send{Room: room, User: "ann", ID: numbered(room, "ann", 0).ID, Text: "another text"}
-	for i := range 2 * len(c.brokers) {
+	for i := range 2 * len(c.Brokers) {
 		if a := send(c, c.at(i), other); bw.KindOf(a.err) != bw.IDConflict {
 			c.Fatalf("same id with another text: got %+v, want %s", a, bw.IDConflict)
 		}
@@ -83,7 +83,7 @@ func sendsAgreeWithModel(c *cluster) {
 				ID:   rapid.SampledFrom([]bw.MessageID{"1", "2", "3"}).Draw(t, "id"),
 				Text: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "text"),
 			}
-			got := send(t, c.at(rapid.IntRange(0, len(c.brokers)-1).Draw(t, "broker")), s)
+			got := send(t, c.at(rapid.IntRange(0, len(c.Brokers)-1).Draw(t, "broker")), s)
 			before, repeated := model[key{s.Room, s.User, s.ID}]
 			switch {
 			case !repeated:

@@ -12,25 +12,22 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
-	brokertest.Run(t, func(*testing.T) broker.Broker {
-		return membroker.New(membroker.Config{}, newFakeLog())
-	})
-}
-
-// One broker that is asked twice must pass as two.
-func TestConformanceAsCluster(t *testing.T) {
-	brokertest.RunCluster(t, func(*testing.T) []broker.Broker {
-		b := membroker.New(membroker.Config{}, newFakeLog())
-		return []broker.Broker{b, b}
+	brokertest.Run(t, func(*testing.T) brokertest.Harness {
+		return harness(membroker.Config{}, newFakeLog())
 	})
 }
 
 // The smallest bounds make every bound bite.
 func TestConformanceWithSmallBounds(t *testing.T) {
-	brokertest.Run(t, func(*testing.T) broker.Broker {
-		return membroker.New(membroker.Config{
+	brokertest.Run(t, func(*testing.T) brokertest.Harness {
+		return harness(membroker.Config{
 			BatchMessages: 3, BatchBytes: 400, TailMessages: 4, TailBytes: 1000, AllTailsBytes: 1500,
 			IdleRooms: 1, RecentBytes: 128,
 		}, newFakeLog())
 	})
+}
+
+// harness is one broker over a log.
+func harness(cfg membroker.Config, log membroker.Log) brokertest.Harness {
+	return brokertest.Harness{Brokers: []broker.Broker{membroker.New(cfg, log)}, ReadLog: log.ReadAfter}
 }
