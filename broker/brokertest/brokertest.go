@@ -46,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a message is durable before it is acked or delivered", durableFirst},
 		{"a send is done once whoever repeats it", sentOnce},
 		{"an id is the user's and the room's own", idScope},
-		{"any sequence of sends agrees with the model", sendsAgreeWithModel},
+		{"any sends at once agree with the model", sendsAgreeWithModel},
 		{"subscribers who join in mid-stream miss nothing", joinInMidStream},
 		{"tail and subscription fit together in mid-stream", tailMeetsSubscription},
 		{"a closed subscription is not called again", unsubscribe},
