@@ -31,6 +31,14 @@ type Harness struct {
 	// It works when the brokers are closed, too, and is called from acks and
 	// deliveries.
 	ReadLog func(ctx context.Context, room bw.RoomID, after bw.Seq, limit int) ([]bw.Message, error)
+	// Clocks move the clocks that the brokers go by, by a time that may be
+	// negative; brokers may share one. None for an implementation whose clock
+	// cannot be moved: it does without the cases that are about time.
+	Clocks []func(by time.Duration)
+	// StallLog keeps the log from storing anything until resume is called. The
+	// suite takes much less time over it than a broker should be patient. Nil
+	// does without the cases that need it.
+	StallLog func() (resume func())
 }
 
 // Run checks an implementation. open gives running brokers, others for each case.
@@ -47,6 +55,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a send is done once whoever repeats it", sentOnce},
 		{"an id is the user's and the room's own", idScope},
 		{"any sends at once agree with the model", sendsAgreeWithModel},
+		{"a send is remembered for the dedupe window", dedupeWindow},
+		{"timestamps do not follow a clock back", timestampsGrow},
 		{"subscribers who join in mid-stream miss nothing", joinInMidStream},
 		{"tail and subscription fit together in mid-stream", tailMeetsSubscription},
 		{"a closed subscription is not called again", unsubscribe},
@@ -54,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"the tail outlives the subscribers", tailWithoutSubscribers},
 		{"notices reach the room and no other", notices},
 		{"a receiver is called by one at a time", oneCallAtATime},
+		{"a full queue refuses, and works again", fullQueue},
 		{"close answers everything, whatever races with it", closeAnswers},
 		{"a broker that closes leaves the others at work", closeOne},
 	} {
