@@ -41,7 +41,7 @@ func messageIsKept(c *cluster) {
 		want = append(want, messageOf(s, a.Ack))
 	}
 	c.wantMessages("delivered", r.upTo(c.T, bw.Seq(len(want))), want)
-	c.wantMessages("tail", c.tail(c.at(0), room, 0, 500).Messages, want)
+	c.wantMessages("tail", c.tail(c.at(1), room, 0, 500).Messages, want)
 }
 
 func oneOrder(c *cluster) {

@@ -56,17 +56,22 @@ func tailWithoutSubscribers(c *cluster) {
 	const total = 30
 	room := newRoom()
 	stored := c.fill(room, total/2)
-	r := c.join(c.at(0), room)
+	recorders := c.joinEach(room)
+	recorders[0].upTo(c.T, total/2)
 	c.wantMessages("tail read by the first subscriber", c.tail(c.at(0), room, 0, 500).Messages, stored)
 
 	for range total / 2 {
 		s := numbered(room, "bob", len(stored))
 		stored = append(stored, messageOf(s, send(c, c.at(0), s).Ack))
 	}
-	r.upTo(c.T, total)
+	for _, r := range recorders {
+		r.upTo(c.T, total)
+	}
 	// Half of it was stored before anybody was there and half after.
 	c.wantMessages("tail over both halves", c.tail(c.at(0), room, 5, 500).Messages, stored[5:])
-	r.leave()
+	for _, r := range recorders {
+		r.leave()
+	}
 	for i := range c.Brokers {
 		c.wantMessages("tail after the last subscriber left", c.tail(c.at(i), room, 3, 500).Messages, stored[3:])
 	}
