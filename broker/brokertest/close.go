@@ -17,18 +17,18 @@ type ledger struct {
 
 	mu      sync.Mutex // guards the rest
 	answers map[broker.Send][]answer
-	// accepted are the sends whose Send has returned.
-	accepted map[broker.Send]bool
+	// accepted are the sends whose Send has returned, with the broker's number.
+	accepted map[broker.Send]int
 	// receivers are the recorders at each broker; at a closed one they must not
 	// be called any more.
 	receivers [][]*recorder
 	closed    []bool
 }
 
-// begin sends without waiting for the answer.
-func (l *ledger) begin(b broker.Broker, s broker.Send) {
+// begin sends to broker i without waiting for the answer.
+func (l *ledger) begin(i int, s broker.Send) {
 	l.unanswered.Add(1)
-	b.Send(s, func(a broker.Ack, err error) {
+	l.Brokers[i].Send(s, func(a broker.Ack, err error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.answers[s] = append(l.answers[s], answer{a, err}); len(l.answers[s]) == 1 {
@@ -40,7 +40,7 @@ func (l *ledger) begin(b broker.Broker, s broker.Send) {
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.accepted[s] = true
+	l.accepted[s] = i
 }
 
 // add notes a recorder that has been subscribed at broker i.
@@ -53,13 +53,15 @@ func (l *ledger) add(i int, r *recorder) {
 	}
 }
 
-// close closes broker i from two sides. When it returns nobody is called by this
-// broker, and if it is the last one, everything that was accepted is answered.
-func (l *ledger) close(i int, last bool) {
+// close closes broker i from two sides. When either returns, what the broker had
+// accepted before is answered and it calls nobody any more.
+func (l *ledger) close(i int) {
 	l.mu.Lock()
 	var owed []broker.Send
-	for s := range l.accepted {
-		owed = append(owed, s)
+	for s, by := range l.accepted {
+		if by == i {
+			owed = append(owed, s)
+		}
 	}
 	l.mu.Unlock()
 	var closers sync.WaitGroup
@@ -75,7 +77,7 @@ func (l *ledger) close(i int, last bool) {
 				r.end()
 			}
 			for _, s := range owed {
-				if last && len(l.answers[s]) == 0 {
+				if len(l.answers[s]) == 0 {
 					l.Errorf("send %q: accepted before Close and not answered when it returned", s.ID)
 				}
 			}
@@ -88,7 +90,7 @@ func closeAnswers(c *cluster) {
 	const senders, each, joins = 4, 250, 60
 	room := newRoom()
 	l := &ledger{
-		cluster: c, answers: map[broker.Send][]answer{}, accepted: map[broker.Send]bool{},
+		cluster: c, answers: map[broker.Send][]answer{}, accepted: map[broker.Send]int{},
 		receivers: make([][]*recorder, len(c.Brokers)), closed: make([]bool, len(c.Brokers)),
 	}
 	for i, r := range c.joinEach(room) {
@@ -103,7 +105,7 @@ func closeAnswers(c *cluster) {
 				if i == each/3 {
 					reached <- struct{}{}
 				}
-				l.begin(c.at(u+i), numbered(room, user, i))
+				l.begin((u+i)%len(c.Brokers), numbered(room, user, i))
 			}
 		})
 	}
@@ -130,7 +132,7 @@ func closeAnswers(c *cluster) {
 	})
 	<-reached
 	for i := range c.Brokers {
-		l.close(i, i == len(c.Brokers)-1)
+		l.close(i)
 	}
 	racing.Wait()
 	l.waitForAnswers()
