@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"orphans in batches", testOrphanBatches},
 		{"orphans deleted at once", testOrphansAtOnce},
 		{"release", testRelease},
+		{"a context that has ended", testEndedContext},
 		{"health", func(t *testing.T, s *suite) {
 			if err := s.Healthy(t.Context()); err != nil {
 				t.Errorf("Healthy: %v", err)
