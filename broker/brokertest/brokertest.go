@@ -21,16 +21,28 @@ import (
 // patience is how long anything may take that must happen.
 const patience = 20 * time.Second
 
-// Run checks one broker. open gives a running one; the suite closes it.
-func Run(t *testing.T, open func(t *testing.T) broker.Broker) {
-	t.Helper()
-	RunCluster(t, func(t *testing.T) []broker.Broker { return []broker.Broker{open(t)} })
+// Harness is an implementation under test.
+type Harness struct {
+	// Brokers run over one log: what goes into one comes out of all. There is at
+	// least one; the suite closes each.
+	Brokers []broker.Broker
+	// ReadLog reads, past the brokers, up to limit messages of a room that
+	// follow a seq: those that would be left if all brokers died at this moment.
+	// It works when the brokers are closed, too, and is called from acks and
+	// deliveries.
+	ReadLog func(ctx context.Context, room bw.RoomID, after bw.Seq, limit int) ([]bw.Message, error)
+	// Clocks move the clocks that the brokers go by, by a time that may be
+	// negative; brokers may share one. None for an implementation whose clock
+	// cannot be moved: it does without the cases that are about time.
+	Clocks []func(by time.Duration)
+	// StallLog keeps the log from storing anything until resume is called. The
+	// suite takes much less time over it than a broker should be patient. Nil
+	// does without the cases that need it.
+	StallLog func() (resume func())
 }
 
-// RunCluster checks several brokers over one log: what goes into one comes out
-// of all. open gives running ones, at least one; the suite closes each, and one
-// that is listed twice twice.
-func RunCluster(t *testing.T, open func(t *testing.T) []broker.Broker) {
+// Run checks an implementation. open gives running brokers, others for each case.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
 	for _, test := range []struct {
 		name string
@@ -39,19 +51,25 @@ func RunCluster(t *testing.T, open func(t *testing.T) []broker.Broker) {
 		{"a new room is empty and has an epoch", newRoomIsEmpty},
 		{"a message comes back as it was sent", messageIsKept},
 		{"every subscriber sees one order under concurrent sends", oneOrder},
+		{"a message is durable before it is acked or delivered", durableFirst},
 		{"a send is done once whoever repeats it", sentOnce},
 		{"an id is the user's and the room's own", idScope},
-		{"any sequence of sends agrees with the model", sendsAgreeWithModel},
+		{"any sends at once agree with the model", sendsAgreeWithModel},
+		{"a send is remembered for the dedupe window", dedupeWindow},
+		{"timestamps do not follow a clock back", timestampsGrow},
 		{"subscribers who join in mid-stream miss nothing", joinInMidStream},
 		{"tail and subscription fit together in mid-stream", tailMeetsSubscription},
 		{"a closed subscription is not called again", unsubscribe},
 		{"the tail reaches from a seq to the head", tailEdges},
 		{"the tail outlives the subscribers", tailWithoutSubscribers},
 		{"notices reach the room and no other", notices},
-		{"close answers everything", closeAnswers},
+		{"a receiver is called by one at a time", oneCallAtATime},
+		{"a full queue refuses, and works again", fullQueue},
+		{"close answers everything, whatever races with it", closeAnswers},
+		{"a broker that closes leaves the others at work", closeOne},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := &cluster{T: t, brokers: open(t)}
+			c := &cluster{T: t, Harness: open(t)}
 			t.Cleanup(c.close)
 			test.run(c)
 		})
@@ -61,11 +79,11 @@ func RunCluster(t *testing.T, open func(t *testing.T) []broker.Broker) {
 // cluster is the brokers under test with the means to use them.
 type cluster struct {
 	*testing.T
-	brokers []broker.Broker
+	Harness
 }
 
 func (c *cluster) close() {
-	for i, b := range c.brokers {
+	for i, b := range c.Brokers {
 		if err := b.Close(); err != nil {
 			c.Errorf("close broker %d: %v", i, err)
 		}
@@ -73,7 +91,7 @@ func (c *cluster) close() {
 }
 
 // at is one of the brokers, in turn.
-func (c *cluster) at(i int) broker.Broker { return c.brokers[i%len(c.brokers)] }
+func (c *cluster) at(i int) broker.Broker { return c.Brokers[i%len(c.Brokers)] }
 
 // context ends with the test, or when patience does.
 func (c *cluster) context() context.Context {
@@ -90,15 +108,28 @@ type answer struct {
 	err error
 }
 
-// send sends and waits for the answer.
-func send(t interface {
+// tester is what a *testing.T and a *rapid.T have in common.
+type tester interface {
 	Helper()
-	Fatalf(string, ...any)
-}, b broker.Broker, s broker.Send,
-) answer {
+	Fatalf(format string, args ...any)
+}
+
+// send sends and waits for the answer.
+func send(t tester, b broker.Broker, s broker.Send) answer {
 	t.Helper()
-	answers := make(chan answer, 1)
+	return wait(t, s, begin(b, s))
+}
+
+// begin sends without waiting; the channel has room for one answer too many.
+func begin(b broker.Broker, s broker.Send) <-chan answer {
+	answers := make(chan answer, 2)
 	b.Send(s, func(a broker.Ack, err error) { answers <- answer{a, err} })
+	return answers
+}
+
+// wait waits for the answer of a send.
+func wait(t tester, s broker.Send, answers <-chan answer) answer {
+	t.Helper()
 	select {
 	case a := <-answers:
 		return a
@@ -149,6 +180,32 @@ func (c *cluster) join(b broker.Broker, room bw.RoomID) *recorder {
 	c.Cleanup(s.Close)
 	r.subscription, r.start = s, pos
 	return r
+}
+
+// joinEach subscribes a recorder at each broker.
+func (c *cluster) joinEach(room bw.RoomID) []*recorder {
+	c.Helper()
+	var all []*recorder
+	for _, b := range c.Brokers {
+		all = append(all, c.join(b, room))
+	}
+	return all
+}
+
+// log is all that is durable of a room.
+func (c *cluster) log(room bw.RoomID) []bw.Message {
+	c.Helper()
+	const plenty = 1 << 20
+	messages, err := c.ReadLog(context.Background(), room, 0, plenty)
+	if err != nil {
+		c.Fatalf("read the log of room %d: %v", room, err)
+	}
+	for i, m := range messages {
+		if m.Seq != bw.Seq(i+1) {
+			c.Fatalf("log of room %d: got seq %d in place %d", room, m.Seq, i+1)
+		}
+	}
+	return messages
 }
 
 func (c *cluster) tail(b broker.Broker, room bw.RoomID, after bw.Seq, limit int) broker.Tail {

@@ -1,7 +1,8 @@
 package brokertest
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
 	"sync"
 
 	bw "github.com/breakwater-chat/breakwater"
@@ -40,7 +41,7 @@ func sentOnce(c *cluster) {
 		}
 	}
 	other := broker.Send{Room: room, User: "ann", ID: numbered(room, "ann", 0).ID, Text: "another text"}
-	for i := range 2 * len(c.brokers) {
+	for i := range 2 * len(c.Brokers) {
 		if a := send(c, c.at(i), other); bw.KindOf(a.err) != bw.IDConflict {
 			c.Fatalf("same id with another text: got %+v, want %s", a, bw.IDConflict)
 		}
@@ -64,48 +65,95 @@ func idScope(c *cluster) {
 	}
 }
 
+// sendKey is what makes a send the same send.
+type sendKey struct {
+	room bw.RoomID
+	user bw.Name
+	id   bw.MessageID
+}
+
+// sendModel is what a broker should know, as plainly as can be.
+type sendModel struct {
+	known map[sendKey]bw.Message
+	logs  map[bw.RoomID][]bw.Message
+}
+
 // sendsAgreeWithModel sends from few users with few ids and texts to few rooms,
-// some of it at once, and compares each answer with a map.
+// some at once, and compares the answers with what a map allows.
 func sendsAgreeWithModel(c *cluster) {
-	type key struct {
-		room bw.RoomID
-		user bw.Name
-		id   bw.MessageID
-	}
+	const together = 6
 	rapid.Check(c.T, func(t *rapid.T) {
 		rooms := []bw.RoomID{newRoom(), newRoom()}
-		model := map[key]bw.Message{}
-		logs := map[bw.RoomID][]bw.Message{}
-		for step := range rapid.IntRange(1, 15).Draw(t, "steps") {
-			s := broker.Send{
-				Room: rapid.SampledFrom(rooms).Draw(t, "room"),
-				User: rapid.SampledFrom([]bw.Name{"ann", "bob"}).Draw(t, "user"),
-				ID:   rapid.SampledFrom([]bw.MessageID{"1", "2", "3"}).Draw(t, "id"),
-				Text: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "text"),
+		model := sendModel{known: map[sendKey]bw.Message{}, logs: map[bw.RoomID][]bw.Message{}}
+		for range rapid.IntRange(1, 6).Draw(t, "groups") {
+			sends := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) broker.Send {
+				return broker.Send{
+					Room: rapid.SampledFrom(rooms).Draw(t, "room"),
+					User: rapid.SampledFrom([]bw.Name{"ann", "bob"}).Draw(t, "user"),
+					ID:   rapid.SampledFrom([]bw.MessageID{"1", "2", "3"}).Draw(t, "id"),
+					Text: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "text"),
+				}
+			}), 1, together).Draw(t, "sends")
+			answers := make([]<-chan answer, len(sends))
+			for i, s := range sends {
+				answers[i] = begin(c.at(i), s)
 			}
-			got := send(t, c.at(rapid.IntRange(0, len(c.brokers)-1).Draw(t, "broker")), s)
-			before, repeated := model[key{s.Room, s.User, s.ID}]
-			switch {
-			case !repeated:
-				if got.err != nil || got.Duplicate || got.Seq != bw.Seq(len(logs[s.Room])+1) {
-					t.Fatalf("step %d: send %+v: got %+v, want a new message with seq %d", step, s, got, len(logs[s.Room])+1)
+			got := make([]answer, len(sends))
+			for i, s := range sends {
+				got[i] = wait(t, s, answers[i])
+			}
+			model.take(t, sends, got)
+			for i, s := range sends {
+				// A broker knows at least what it has acked itself.
+				tail, log := c.tail(c.at(i), s.Room, 0, 500), model.logs[s.Room]
+				if n := len(tail.Messages); tail.Head.Seq < got[i].Seq || n > len(log) || !slices.Equal(tail.Messages, log[:n]) {
+					t.Fatalf("tail after %+v was acked as %+v: got %+v, want it from %v", s, got[i], tail, log)
 				}
-				m := messageOf(s, got.Ack)
-				model[key{s.Room, s.User, s.ID}] = m
-				logs[s.Room] = append(logs[s.Room], m)
-			case before.Text != s.Text:
-				if bw.KindOf(got.err) != bw.IDConflict {
-					t.Fatalf("step %d: send %+v after %+v: got %+v, want %s", step, s, before, got, bw.IDConflict)
-				}
-			case got.err != nil || !got.Duplicate || messageOf(s, got.Ack) != before:
-				t.Fatalf("step %d: send %+v after %+v: got %+v, want its ack as a duplicate", step, s, before, got)
 			}
 		}
 		for _, room := range rooms {
-			tail := c.tail(c.at(0), room, 0, 500)
-			if fmt.Sprint(tail.Messages) != fmt.Sprint(logs[room]) {
-				t.Fatalf("log of room %d: got %v, want %v", room, tail.Messages, logs[room])
+			if log := c.log(room); !slices.Equal(log, model.logs[room]) {
+				t.Fatalf("log of room %d: got %v, want %v", room, log, model.logs[room])
 			}
 		}
 	})
+}
+
+// take checks the answers to sends that were under way together: the broker
+// chooses their order, so any one of the same sends may be the first.
+func (m *sendModel) take(t *rapid.T, sends []broker.Send, got []answer) {
+	fresh := map[bw.RoomID][]bw.Message{}
+	for i, s := range sends {
+		k := sendKey{s.Room, s.User, s.ID}
+		if got[i].err != nil || got[i].Duplicate {
+			continue
+		}
+		if before, repeated := m.known[k]; repeated {
+			t.Fatalf("send %d of %+v: got %+v after %+v, want a duplicate or %s", i, sends, got[i], before, bw.IDConflict)
+		}
+		m.known[k] = messageOf(s, got[i].Ack)
+		fresh[s.Room] = append(fresh[s.Room], m.known[k])
+	}
+	for i, s := range sends {
+		first, stored := m.known[sendKey{s.Room, s.User, s.ID}]
+		switch {
+		case !stored:
+			t.Fatalf("send %d of %+v: got %+v, and nobody was told that this id is new", i, sends, got)
+		case first.Text != s.Text:
+			if bw.KindOf(got[i].err) != bw.IDConflict {
+				t.Fatalf("send %d of %+v: got %+v, want %s with %+v", i, sends, got[i], bw.IDConflict, first)
+			}
+		case got[i].err != nil || messageOf(s, got[i].Ack) != first:
+			t.Fatalf("send %d of %+v: got %+v, want the place of %+v", i, sends, got[i], first)
+		}
+	}
+	for room, messages := range fresh {
+		slices.SortFunc(messages, func(a, b bw.Message) int { return cmp.Compare(a.Seq, b.Seq) })
+		for _, message := range messages {
+			if want := bw.Seq(len(m.logs[room]) + 1); message.Seq != want {
+				t.Fatalf("answers %+v to %+v: got seq %d in room %d, want %d", got, sends, message.Seq, room, want)
+			}
+			m.logs[room] = append(m.logs[room], message)
+		}
+	}
 }

@@ -15,7 +15,7 @@ func newRoomIsEmpty(c *cluster) {
 	if r.start.Epoch <= 0 || r.start.Seq != 0 {
 		c.Fatalf("position of a new room: got %+v, want an epoch and seq 0", r.start)
 	}
-	for i := range c.brokers {
+	for i := range c.Brokers {
 		tail := c.tail(c.at(i), room, 0, 50)
 		if tail.Head != r.start || len(tail.Messages) != 0 || !tail.Complete {
 			c.Fatalf("tail of a new room at broker %d: got %+v, want head %+v, no messages, complete", i, tail, r.start)
@@ -41,14 +41,14 @@ func messageIsKept(c *cluster) {
 		want = append(want, messageOf(s, a.Ack))
 	}
 	c.wantMessages("delivered", r.upTo(c.T, bw.Seq(len(want))), want)
-	c.wantMessages("tail", c.tail(c.at(0), room, 0, 500).Messages, want)
+	c.wantMessages("tail", c.tail(c.at(1), room, 0, 500).Messages, want)
 }
 
 func oneOrder(c *cluster) {
 	const senders, each, subscribers = 8, 60, 3
 	rooms := []bw.RoomID{newRoom(), newRoom(), newRoom()}
 	recorders := map[bw.RoomID][]*recorder{}
-	for i := range subscribers * len(c.brokers) {
+	for i := range subscribers * len(c.Brokers) {
 		for _, room := range rooms {
 			recorders[room] = append(recorders[room], c.join(c.at(i), room))
 		}

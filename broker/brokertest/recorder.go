@@ -2,8 +2,10 @@ package brokertest
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,9 +18,10 @@ type recorder struct {
 	subscription broker.Subscription
 	// start is the position that Subscribe returned.
 	start bw.Position
+	// inCall is true from the beginning of a call to its end.
+	inCall atomic.Bool
 
 	mu       sync.Mutex // guards the rest
-	inCall   bool
 	closed   bool
 	faults   []string
 	messages []bw.Message
@@ -44,30 +47,33 @@ func (r *recorder) Notify(n broker.Notice) {
 	r.call(func() { r.notices = append(r.notices, n) })
 }
 
-// call checks that calls come one at a time and none after the close.
+// call checks that calls come one at a time and none after the close. Others get
+// to run between its beginning and its end, so that an overlap shows.
 func (r *recorder) call(keep func()) {
+	overlaps := r.inCall.Swap(true)
+	runtime.Gosched()
 	r.mu.Lock()
-	if r.inCall {
+	defer r.mu.Unlock()
+	if overlaps {
 		r.faults = append(r.faults, "two calls at once")
 	}
-	r.inCall = true
 	if r.closed {
 		r.faults = append(r.faults, "a call after Close had returned")
 	}
-	r.mu.Unlock()
-
-	// Between the two locks a second call would be seen.
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	keep()
-	r.inCall = false
 	close(r.changed)
 	r.changed = make(chan struct{})
+	r.inCall.Store(false)
 }
 
 // leave closes the subscription; a later call is a fault.
 func (r *recorder) leave() {
 	r.subscription.Close()
+	r.end()
+}
+
+// end makes every later call a fault.
+func (r *recorder) end() {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()

@@ -13,7 +13,7 @@ func tailEdges(c *cluster) {
 	stored := c.fill(room, total)
 	// Every broker knows the head when its subscriber does.
 	r.upTo(c.T, total)
-	for i := range c.brokers {
+	for i := range c.Brokers {
 		c.join(c.at(i), room).upTo(c.T, total)
 	}
 	for _, test := range []struct {
@@ -36,7 +36,7 @@ func tailEdges(c *cluster) {
 		{after: total, limit: 50, complete: true},
 		{after: total + 7, limit: 50, complete: true},
 	} {
-		for i := range c.brokers {
+		for i := range c.Brokers {
 			what := fmt.Sprintf("tail after %d, limit %d, broker %d", test.after, test.limit, i)
 			var want []bw.Message
 			if test.first > 0 {
@@ -56,18 +56,23 @@ func tailWithoutSubscribers(c *cluster) {
 	const total = 30
 	room := newRoom()
 	stored := c.fill(room, total/2)
-	r := c.join(c.at(0), room)
+	recorders := c.joinEach(room)
+	recorders[0].upTo(c.T, total/2)
 	c.wantMessages("tail read by the first subscriber", c.tail(c.at(0), room, 0, 500).Messages, stored)
 
 	for range total / 2 {
 		s := numbered(room, "bob", len(stored))
 		stored = append(stored, messageOf(s, send(c, c.at(0), s).Ack))
 	}
-	r.upTo(c.T, total)
+	for _, r := range recorders {
+		r.upTo(c.T, total)
+	}
 	// Half of it was stored before anybody was there and half after.
 	c.wantMessages("tail over both halves", c.tail(c.at(0), room, 5, 500).Messages, stored[5:])
-	r.leave()
-	for i := range c.brokers {
+	for _, r := range recorders {
+		r.leave()
+	}
+	for i := range c.Brokers {
 		c.wantMessages("tail after the last subscriber left", c.tail(c.at(i), room, 3, 500).Messages, stored[3:])
 	}
 }

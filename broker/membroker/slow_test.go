@@ -15,20 +15,34 @@ import (
 )
 
 // The suite is for brokers with a network in between, too: it must pass when
-// every subscriber is behind the log by a time of its own.
+// every subscriber is behind the log by a time of its own, and when what looks
+// like several servers is closed one by one.
 func TestConformanceWithSlowDelivery(t *testing.T) {
-	brokertest.RunCluster(t, func(*testing.T) []broker.Broker {
-		b := &slowBroker{Broker: membroker.New(membroker.Config{}, newFakeLog())}
-		return []broker.Broker{b, b}
+	brokertest.Run(t, func(t *testing.T) brokertest.Harness {
+		h := harness(membroker.Config{}, newFakeLog())
+		below := h.Brokers[0]
+		t.Cleanup(func() {
+			if err := below.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+		h.Brokers = []broker.Broker{&slowBroker{Broker: below}, &slowBroker{Broker: below}}
+		return h
 	})
 }
 
-// slowBroker delivers with delays.
+// slowBroker is one of several before the same broker: it delivers with delays
+// and is closed on its own.
 type slowBroker struct {
 	broker.Broker
-	mu   sync.Mutex // guards subs
-	subs []*slowSubscription
+	sending sync.WaitGroup
+
+	mu     sync.Mutex // guards the rest
+	closed bool
+	subs   []*slowSubscription
 }
+
+var errClosed = bw.Errorf(bw.Unavailable, "this broker is closed")
 
 // slowSubscription passes calls on from a goroutine of its own.
 type slowSubscription struct {
@@ -40,7 +54,29 @@ type slowSubscription struct {
 	running  sync.WaitGroup
 }
 
+func (b *slowBroker) Send(s broker.Send, done func(broker.Ack, error)) {
+	b.mu.Lock()
+	closed := b.closed
+	if !closed {
+		b.sending.Add(1)
+	}
+	b.mu.Unlock()
+	if closed {
+		done(broker.Ack{}, errClosed)
+		return
+	}
+	b.Broker.Send(s, func(a broker.Ack, err error) {
+		defer b.sending.Done()
+		done(a, err)
+	})
+}
+
 func (b *slowBroker) Subscribe(ctx context.Context, room bw.RoomID, r broker.Receiver) (broker.Subscription, bw.Position, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, bw.Position{}, errClosed
+	}
 	s := &slowSubscription{receiver: r, calls: make(chan func(), 1<<16), quit: make(chan struct{})}
 	below, pos, err := b.Broker.Subscribe(ctx, room, s)
 	if err != nil {
@@ -48,20 +84,29 @@ func (b *slowBroker) Subscribe(ctx context.Context, room bw.RoomID, r broker.Rec
 	}
 	s.Subscription = below
 	s.running.Go(s.run)
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.subs = append(b.subs, s)
 	return s, pos, nil
 }
 
-func (b *slowBroker) Close() error {
-	err := b.Broker.Close()
+func (b *slowBroker) Healthy(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return errClosed
+	}
+	return b.Broker.Healthy(ctx)
+}
+
+// Close leaves the broker below to the others.
+func (b *slowBroker) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.sending.Wait()
 	for _, s := range b.subs {
 		s.Close()
 	}
-	return err
+	return nil
 }
 
 func (s *slowSubscription) run() {

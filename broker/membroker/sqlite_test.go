@@ -33,8 +33,8 @@ func openSQLite(t testing.TB, file string) *sqlitefts.DB {
 }
 
 func TestConformanceOverSQLite(t *testing.T) {
-	brokertest.Run(t, func(t *testing.T) broker.Broker {
-		return membroker.New(membroker.Config{}, openSQLite(t, filepath.Join(t.TempDir(), "messages.db")))
+	brokertest.Run(t, func(t *testing.T) brokertest.Harness {
+		return harness(membroker.Config{}, openSQLite(t, filepath.Join(t.TempDir(), "messages.db")))
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,9 +15,11 @@ import (
 // long is a time to live that no test outlives.
 const long = time.Hour
 
-// Run checks a cache. open gives one that keeps at least a few hundred small
-// values; the suite closes it. Keys are random, so it need not be empty.
-func Run(t *testing.T, open func(t *testing.T) cache.Cache) {
+// Run checks several views of one cache, as the servers that share it have them:
+// what is done through one holds for all. open gives at least one view of a cache
+// that keeps at least a few hundred small values; the suite closes each. Keys are
+// random, so the cache need not be empty.
+func Run(t *testing.T, open func(t *testing.T) []cache.Cache) {
 	t.Helper()
 	for _, test := range []struct {
 		name string
@@ -28,15 +29,20 @@ func Run(t *testing.T, open func(t *testing.T) cache.Cache) {
 		{"values come back as they were set", values},
 		{"the last set wins", overwritten},
 		{"a deleted key is missing", deleted},
+		{"a value that was got stays as it was", unchanged},
 		{"a value expires by its own time to live", expires},
 		{"a new value gets a new time to live", renewed},
+		{"an ended context gives an error or the truth", endedContext},
 		{"keys may be used from many goroutines", concurrent},
+		{"nobody gets what was deleted while others use the key", deletedAtOnce},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := &subject{t, open(t)}
+			s := &subject{T: t, caches: open(t)}
 			t.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					t.Errorf("close: %v", err)
+				for _, c := range s.caches {
+					if err := c.Close(); err != nil {
+						t.Errorf("close: %v", err)
+					}
 				}
 			})
 			test.run(s)
@@ -44,49 +50,64 @@ func Run(t *testing.T, open func(t *testing.T) cache.Cache) {
 	}
 }
 
-// subject is the cache under test; its methods fail the test on errors.
+// subject is the cache under test; its methods fail the test on errors. They
+// write through one view after the other and read through every one.
 type subject struct {
 	*testing.T
-	cache.Cache
+	caches []cache.Cache
+	writes int
 }
+
+// next is the view for the next write.
+func (s *subject) next() cache.Cache {
+	s.writes++
+	return s.at(s.writes)
+}
+
+func (s *subject) at(i int) cache.Cache { return s.caches[i%len(s.caches)] }
 
 func newKey() string { return "cachetest/" + rand.Text() }
 
 func (s *subject) set(key, value string, ttl time.Duration) {
 	s.Helper()
-	if err := s.Set(context.Background(), key, []byte(value), ttl); err != nil {
+	if err := s.next().Set(context.Background(), key, []byte(value), ttl); err != nil {
 		s.Fatalf("set %q: %v", key, err)
 	}
 }
 
 func (s *subject) delete(keys ...string) {
 	s.Helper()
-	if err := s.Delete(context.Background(), keys...); err != nil {
+	if err := s.next().Delete(context.Background(), keys...); err != nil {
 		s.Fatalf("delete %q: %v", keys, err)
 	}
 }
 
-func (s *subject) get(key string) (string, bool) {
+// get reads through one view.
+func (s *subject) get(c cache.Cache, key string) ([]byte, bool) {
 	s.Helper()
-	value, ok, err := s.Get(context.Background(), key)
+	value, ok, err := c.Get(context.Background(), key)
 	if err != nil {
 		s.Fatalf("get %q: %v", key, err)
 	}
-	return string(value), ok
+	return value, ok
 }
 
 func (s *subject) want(key, value string) {
 	s.Helper()
-	if got, ok := s.get(key); !ok || got != value {
-		s.Fatalf("get %q: got %.60q, %v, want %.60q", key, got, ok, value)
+	for i, c := range s.caches {
+		if got, ok := s.get(c, key); !ok || string(got) != value {
+			s.Fatalf("get %q through view %d: got %.60q, %v, want %.60q", key, i, got, ok, value)
+		}
 	}
 }
 
 func (s *subject) wantMissing(keys ...string) {
 	s.Helper()
 	for _, key := range keys {
-		if got, ok := s.get(key); ok {
-			s.Fatalf("get %q: got %.60q, want none", key, got)
+		for i, c := range s.caches {
+			if got, ok := s.get(c, key); ok {
+				s.Fatalf("get %q through view %d: got %.60q, want none", key, i, got)
+			}
 		}
 	}
 }
@@ -97,7 +118,7 @@ func (s *subject) wantExpiry(key string, since time.Time, ttl time.Duration) {
 	const patience, tick = 10 * time.Second, 5 * time.Millisecond
 	deadline := time.After(patience)
 	for {
-		if _, ok := s.get(key); !ok {
+		if _, ok := s.get(s.caches[0], key); !ok {
 			break
 		}
 		select {
@@ -167,34 +188,4 @@ func renewed(s *subject) {
 	s.set(shorter, "b", ttl)
 	s.wantExpiry(shorter, start, ttl)
 	s.want(longer, "b")
-}
-
-func concurrent(s *subject) {
-	const users, steps = 8, 200
-	var running sync.WaitGroup
-	shared := newKey()
-	for u := range users {
-		running.Go(func() {
-			for i := range steps {
-				own := fmt.Sprintf("%s/%d", shared, u)
-				want := fmt.Sprint(i)
-				if err := s.Set(context.Background(), own, []byte(want), long); err != nil {
-					s.Errorf("set: %v", err)
-				}
-				if got, ok, err := s.Get(context.Background(), own); err != nil || !ok || string(got) != want {
-					s.Errorf("get of one's own key: got %q, %v, %v, want %q", got, ok, err, want)
-				}
-				if err := s.Set(context.Background(), shared, []byte(want), long); err != nil {
-					s.Errorf("set: %v", err)
-				}
-				if _, _, err := s.Get(context.Background(), shared); err != nil {
-					s.Errorf("get: %v", err)
-				}
-				if err := s.Delete(context.Background(), own); err != nil {
-					s.Errorf("delete: %v", err)
-				}
-			}
-		})
-	}
-	running.Wait()
 }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func open(size int64) *memcache.Cache { return memcache.New(memcache.Config{MaxBytes: size}) }
 
 func TestConformance(t *testing.T) {
-	cachetest.Run(t, func(*testing.T) cache.Cache { return open(1 << 20) })
+	cachetest.Run(t, func(*testing.T) []cache.Cache { return []cache.Cache{open(1 << 20)} })
 }
 
 func TestBytesAreBounded(t *testing.T) {

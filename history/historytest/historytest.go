@@ -3,9 +3,11 @@
 package historytest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/history"
@@ -39,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"search pages while messages arrive", testSearchCursorIsStable},
 		{"search cursors that are none", testBadCursors},
 		{"highlight", testHighlight},
+		{"a context that has ended", testEndedContext},
+		{"a context that ends in the middle", testContextEnds},
 		{"health", func(t *testing.T, s *suite) {
 			if err := s.Healthy(t.Context()); err != nil {
 				t.Errorf("Healthy: %v", err)
@@ -46,6 +50,66 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, &suite{Subject: open(t), clock: begin, epoch: 7}) })
+	}
+}
+
+// testEndedContext asks when nobody waits for the answer any more.
+func testEndedContext(t *testing.T, s *suite) {
+	s.fill(t, 1, 10)
+	first := history.SearchQuery{Room: 1, Terms: terms(t, "message"), Limit: 5}
+	next := first
+	next.Cursor = s.search(t, first).Cursor
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	expired, cancel := context.WithTimeout(t.Context(), -time.Second)
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"canceled": canceled, "expired": expired} {
+		p, page := s.ReadPage(ctx, history.PageQuery{Room: 1, Limit: 5})
+		r, search := s.Search(ctx, first)
+		n, more := s.Search(ctx, next)
+		for what, err := range map[string]error{"ReadPage": page, "Search": search, "Search for more": more} {
+			if bw.KindOf(err) != bw.Unavailable {
+				t.Errorf("%s, %s: got error %v, want unavailable", what, name, err)
+			}
+		}
+		if len(p.Messages)+len(r.Hits)+len(n.Hits) != 0 {
+			t.Errorf("%s: got %+v, %+v and %+v beside the errors, want nothing", name, p, r, n)
+		}
+	}
+	// It ended for those who asked, and for nobody else.
+	if got := s.page(t, history.PageQuery{Room: 1, Limit: 5}); len(got.Messages) != 5 {
+		t.Errorf("afterwards: got a page of %d messages, want 5", len(got.Messages))
+	}
+	if got := s.search(t, first); got.Total != 10 {
+		t.Errorf("afterwards: got total %d, want 10", got.Total)
+	}
+}
+
+// testContextEnds gives up on reads at every moment. An answer without an error
+// is a whole one.
+func testContextEnds(t *testing.T, s *suite) {
+	const size, rounds, step = 500, 100, 50 * time.Microsecond
+	s.fill(t, 1, size)
+	words := history.SearchQuery{Room: 1, Terms: terms(t, "message"), Limit: size}
+	s.search(t, words)
+	for i := range rounds {
+		after := time.Duration(i) * step
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		p, page := s.ReadPage(ctx, history.PageQuery{Room: 1, Limit: size})
+		cancel()
+		ctx, cancel = context.WithTimeout(t.Context(), after)
+		r, search := s.Search(ctx, words)
+		cancel()
+		for what, answer := range map[string]struct {
+			got int
+			err error
+		}{"ReadPage": {len(p.Messages), page}, "Search": {len(r.Hits), search}} {
+			whole := answer.err == nil && answer.got == size
+			if !whole && bw.KindOf(answer.err) != bw.Unavailable {
+				t.Errorf("%s, given up after %v: got %d of %d messages and error %v, want all or unavailable",
+					what, after, answer.got, size, answer.err)
+			}
+		}
 	}
 }
 

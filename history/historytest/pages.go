@@ -9,6 +9,10 @@ import (
 	"github.com/breakwater-chat/breakwater/history"
 )
 
+// fromStart is below every seq: what a server asks for when everything that
+// follows seq 0 is wanted, as 0 itself asks for the newest (wire.FromStart).
+const fromStart bw.Seq = -1
+
 func testPages(t *testing.T, s *suite) {
 	s.fill(t, 2, 3) // a neighbour on each side
 	s.fill(t, 4, 3)
@@ -33,6 +37,8 @@ func testPages(t *testing.T, s *suite) {
 		{"after, past the last", 0, 8, 3, []bw.Seq{9, 10}, false},
 		{"after the last", 0, 10, 3, nil, false},
 		{"after beyond the end", 0, 1000, 3, nil, false},
+		{"from the start", 0, fromStart, 3, []bw.Seq{1, 2, 3}, true},
+		{"from the start, all", 0, fromStart, 10, []bw.Seq{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			p := s.page(t, history.PageQuery{Room: 3, Before: row.before, After: row.after, Limit: row.limit})
@@ -88,7 +94,7 @@ func testEpochs(t *testing.T, s *suite) {
 
 func testUnknownRoom(t *testing.T, s *suite) {
 	s.fill(t, 1, 1)
-	for _, q := range []history.PageQuery{{Room: 2, Limit: 50}, {Room: 2, After: 1, Limit: 50}, {Room: 2, Before: 9, Limit: 50}} {
+	for _, q := range []history.PageQuery{{Room: 2, Limit: 50}, {Room: 2, After: 1, Limit: 50}, {Room: 2, After: fromStart, Limit: 50}, {Room: 2, Before: 9, Limit: 50}} {
 		if p := s.page(t, q); p.Epoch != 0 || len(p.Messages) != 0 || p.More {
 			t.Errorf("ReadPage(%+v): got %+v, want nothing", q, p)
 		}
@@ -110,8 +116,7 @@ func testWalk(t *testing.T, s *suite) {
 		q.Before = p.Messages[0].Seq
 	}
 	checkMessages(t, "walked from the newest", up, all)
-	down = append(down, all[0])
-	for q := (history.PageQuery{Room: 1, After: 1, Limit: 100}); ; {
+	for q := (history.PageQuery{Room: 1, After: fromStart, Limit: 100}); ; {
 		p := s.page(t, q)
 		down = append(down, p.Messages...)
 		if !p.More {

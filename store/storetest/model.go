@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -166,6 +167,7 @@ func (w *world) crash(rt *rapid.T) {
 }
 
 func (w *world) bury(rt *rapid.T) {
+	before := maps.Clone(w.m.versions)
 	departures := w.s.drain(rt, rapid.IntRange(1, 5).Draw(rt, "limit"))
 	left := w.m.bury()
 	want := 0
@@ -185,8 +187,8 @@ func (w *world) bury(rt *rapid.T) {
 		} else {
 			delete(left[d.Room], id)
 		}
-		if d.Version < w.m.versions[d.Room] {
-			rt.Fatalf("departure %+v has a version below %d", d, w.m.versions[d.Room])
+		if d.Version <= before[d.Room] || d.Version < w.m.versions[d.Room] {
+			rt.Fatalf("departure %+v: want a version above %d, and none below %d", d, before[d.Room], w.m.versions[d.Room])
 		}
 		w.m.versions[d.Room] = d.Version
 		if len(left[d.Room]) == 0 && d.Users != len(w.m.users(d.Room)) {

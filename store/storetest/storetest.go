@@ -31,6 +31,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"room pages", testRoomPages},
 		{"first and last connection", testFirstAndLast},
 		{"repeated changes", testRepeatedChanges},
+		{"a repeated batch", testRepeatedBatch},
+		{"a batch is seen whole", testBatchIsSeenWhole},
+		{"a batch that is given up", testBrokenOffBatch},
 		{"changes within a batch", testOrderWithinBatch},
 		{"an empty batch", testEmptyBatch},
 		{"a large batch", testLargeBatch},
@@ -38,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"servers change a room at once", testServersAtOnce},
 		{"changes against a model", testChangesAgainstModel},
 		{"a dead incarnation is fenced", testFencing},
+		{"a life ends while its connections enter", testFencingRace},
 		{"registering again kills the older life", testRegisterKills},
 		{"renewing", testRenew},
 		{"leases expire once", testExpireOnce},
@@ -45,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"orphans in batches", testOrphanBatches},
 		{"orphans deleted at once", testOrphansAtOnce},
 		{"release", testRelease},
+		{"a context that has ended", testEndedContext},
 		{"health", func(t *testing.T, s *suite) {
 			if err := s.Healthy(t.Context()); err != nil {
 				t.Errorf("Healthy: %v", err)

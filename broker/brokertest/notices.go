@@ -2,7 +2,6 @@ package brokertest
 
 import (
 	"reflect"
-	"sync"
 	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
@@ -12,7 +11,7 @@ import (
 func notices(c *cluster) {
 	room, other := newRoom(), newRoom()
 	var inside []*recorder
-	for i := range 2 * len(c.brokers) {
+	for i := range 2 * len(c.Brokers) {
 		inside = append(inside, c.join(c.at(i), room))
 	}
 	outside := c.join(c.at(0), other)
@@ -59,47 +58,23 @@ func (c *cluster) notify(b broker.Broker, r *recorder, n broker.Notice) {
 	c.Fatalf("notice %+v: did not come; got %+v", n, r.notices)
 }
 
-func closeAnswers(c *cluster) {
-	const sends = 500
+// oneCallAtATime has messages and notices come to the same receivers at once: a
+// notice or two with every message of a stream.
+func oneCallAtATime(c *cluster) {
+	const rounds = 150
 	room := newRoom()
-	r := c.join(c.at(0), room)
-	var mu sync.Mutex
-	answers := map[bw.MessageID]int{}
-	var acked bw.Seq
-	var answered sync.WaitGroup
-	answered.Add(sends)
-	var sender sync.WaitGroup
-	half := make(chan struct{})
-	sender.Go(func() {
-		for i := range sends {
-			if i == sends/2 {
-				close(half)
-			}
-			s := numbered(room, "ann", i)
-			c.at(i).Send(s, func(a broker.Ack, err error) {
-				mu.Lock()
-				defer mu.Unlock()
-				if answers[s.ID]++; answers[s.ID] > 1 {
-					c.Errorf("send %q: answered %d times", s.ID, answers[s.ID])
-					return
-				}
-				if err != nil && bw.KindOf(err) != bw.Unavailable {
-					c.Errorf("send %q while closing: got %v, want an ack or %s", s.ID, err, bw.Unavailable)
-				}
-				acked = max(acked, a.Seq)
-				answered.Done()
-			})
+	inside := append(c.joinEach(room), c.joinEach(room)...)
+	stop := c.stream(room)
+	defer stop()
+	for i := range rounds {
+		for _, b := range c.Brokers {
+			b.Notify(broker.Notice{Room: room, Users: i})
 		}
-	})
-	<-half
-	c.close()
-	sender.Wait()
-	answered.Wait()
-	if a := send(c, c.at(0), numbered(room, "bob", 0)); bw.KindOf(a.err) != bw.Unavailable {
-		c.Fatalf("send after close: got %+v, want %s", a, bw.Unavailable)
+		inside[0].await(c.T, "deliveries among notices", func() bool { return len(inside[0].messages) > i })
 	}
-	if err := c.at(0).Healthy(c.context()); bw.KindOf(err) != bw.Unavailable {
-		c.Fatalf("health after close: got %v, want %s", err, bw.Unavailable)
+	head := stop()
+	for _, r := range inside {
+		r.upTo(c.T, head)
+		r.await(c.T, "a notice among deliveries", func() bool { return len(r.notices) > 0 })
 	}
-	r.check(c.T)
 }
