@@ -9,11 +9,13 @@ export class ChatApi {
   #base;
   #fetch;
   #token;
+  #timeoutMs;
 
   /** `token` is called for every authorised request and may return a promise. */
-  constructor({ baseUrl = '', token = () => '', fetch } = {}) {
+  constructor({ baseUrl = '', token = () => '', fetch, timeoutMs = 15_000 } = {}) {
     this.#base = String(baseUrl).replace(/\/+$/, '');
     this.#token = token;
+    this.#timeoutMs = timeoutMs;
     this.#fetch = resolveEnv({ fetch }).fetch;
   }
 
@@ -80,15 +82,19 @@ export class ChatApi {
     const bearer = token ?? (auth ? await this.#token() : '');
     if (bearer) headers.authorization = `Bearer ${bearer}`;
     if (body) headers['content-type'] = 'application/json';
+    const signal = AbortSignal.timeout(this.#timeoutMs);
     let response;
+    let answer;
     try {
       response = await this.#fetch(this.#base + path, {
-        method, headers, cache: 'no-store', body: body && JSON.stringify(body),
+        method, headers, signal, cache: 'no-store', body: body && JSON.stringify(body),
       });
+      answer = await response.json().catch(() => null);
+      signal.throwIfAborted(); // a body that stops half-way is no answer
     } catch (err) {
+      if (signal.aborted) throw new ChatError('timeout', 'The server did not answer in time.', { cause: err });
       throw new ChatError('network', 'The server cannot be reached.', { cause: err });
     }
-    const answer = await response.json().catch(() => null);
     if (!response.ok) throw problem(response, answer);
     return answer;
   }

@@ -76,6 +76,8 @@ export interface ApiOptions {
   baseUrl?: string;
   token?: () => string | Promise<string>;
   fetch?: typeof globalThis.fetch;
+  /** How long to wait for a whole answer; then the error is `timeout`. Default 15,000. */
+  timeoutMs?: number;
 }
 
 /** The HTTP side. Every method rejects with a ChatError. */
