@@ -71,6 +71,9 @@ func TestPhone(t *testing.T) {
 	ann.click("room-item")
 	ann.waitState("open")
 	ann.waitLines(50)
+	ann.play("opening the search", "document.getElementById('search-button').click()")
+	ann.waitFor("the search to have the focus", "document.activeElement === "+find("search-box"))
+	ann.do("pressing Escape", chromedp.KeyEvent("\u001b"))
 	ann.Say("hello from the phone")
 	ann.waitLines(51)
 	if got := see[int](ann, "document.documentElement.scrollWidth"); got > 360 {

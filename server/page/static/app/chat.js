@@ -3,6 +3,7 @@
 import { ChatClient } from '../client/breakwater.js';
 import { ComposerView } from './composer.js';
 import { byId, paintAvatar, storage } from './dom.js';
+import { Drafts } from './drafts.js';
 import { LogView } from './log-view.js';
 import { PeopleView } from './people.js';
 import { Reader } from './reader.js';
@@ -28,20 +29,25 @@ export class Chat {
   #search;
   #status;
   #composer;
-  #stopped = false;
+  #drafts;
   #onvisible = () => this.#looked();
 
   constructor({ session, api, panels, onclosed }) {
     this.#me = session.user;
     this.#api = api;
     this.#panels = panels;
+    this.#drafts = new Drafts(this.#me);
     this.#client = new ChatClient({ user: this.#me, getToken: (o) => session.token(o), storage: storage('localStorage') });
     this.#log = new LogView(this.#me, {
       older: () => this.#reader.older(),
       newer: () => this.#reader.newer(),
       latest: () => this.#reader.latest(),
       retry: (id) => { this.#client.retry(id); this.#showPending(); },
-      discard: (id) => { this.#client.discard(id); this.#showPending(); },
+      discard: (id) => {
+        this.#client.discard(id);
+        this.#showPending();
+        this.#composer.focus();
+      },
     });
     this.#reader = new Reader({
       log: this.#log, client: this.#client, api, shown: () => this.#active, open: (id) => this.open(id, this.#name(id)),
@@ -58,6 +64,7 @@ export class Chat {
     this.#composer = new ComposerView({
       send: (text) => this.#send(text),
       typing: () => this.#client.typing(this.#active.id),
+      changed: (text) => this.#drafts.set(this.#active.id, text),
     });
     this.#search = new SearchView(api, {
       room: () => this.#active?.id ?? null,
@@ -69,7 +76,7 @@ export class Chat {
     this.#wire(onclosed);
   }
 
-  async start() {
+  start() {
     byId('chat').hidden = false;
     byId('me-name').textContent = this.#me;
     paintAvatar(byId('me-avatar'), this.#me);
@@ -78,20 +85,27 @@ export class Chat {
     this.#status.show(this.#client.state);
     this.#people.show(null);
     const wanted = this.#remembered();
-    await this.#rooms.start();
-    if (this.#stopped) return;
-    for (const id of wanted.rooms) this.#join(id, this.#name(id));
+    for (const [id, name] of wanted.rooms) this.#join(id, name);
     if (wanted.active !== null) this.open(wanted.active, this.#name(wanted.active));
     else this.#showActive();
     this.#client.connect();
+    this.#rooms.start();
+    this.#keepFocus();
+  }
+
+  // What had the focus has gone: it must not fall to the page as a whole.
+  #keepFocus() {
+    if (document.activeElement !== document.body) return;
+    if (!this.#active) byId('new-room-button').focus();
+    else if (matchMedia('(hover: hover)').matches) this.#composer.focus();
   }
 
   stop() {
-    this.#stopped = true;
     document.removeEventListener('visibilitychange', this.#onvisible);
     for (const view of [this.#rooms, this.#people, this.#status, this.#log]) view.stop();
     this.#typing.clear();
     this.#search.clear();
+    this.#panels.close();
     this.#client.close();
     this.#active = null;
     this.#models.clear();
@@ -102,7 +116,6 @@ export class Chat {
 
   open(id, name) {
     this.#join(id, name);
-    if (this.#active) this.#active.draft = this.#composer.draft;
     this.#active = this.#models.get(id);
     this.#panels.close();
     this.#showActive();
@@ -120,7 +133,8 @@ export class Chat {
     };
     on('state', (state) => {
       this.#status.show(state);
-      if (state.state !== 'open') this.#typing.clear();
+      if (state.state === 'open') this.#refresh();
+      else this.#typing.clear();
       if (state.state === 'closed' && ['unauthorized', 'not_your_name'].includes(state.reason)) onclosed();
     });
     on('messages', model((m, detail) => this.#messages(m, detail)));
@@ -151,7 +165,14 @@ export class Chat {
   #leave(id) {
     this.#client.leave(id);
     this.#dropped(id);
+    this.#keepFocus();
     this.#rooms.refresh();
+  }
+
+  // The list may be old, or never have come, while the server was away.
+  async #refresh() {
+    await this.#rooms.refresh();
+    for (const id of this.#models.keys()) if (!this.#rooms.known.has(id)) this.#rooms.learn(id);
   }
 
   #gone(model, code) {
@@ -229,8 +250,9 @@ export class Chat {
     byId('room-title').textContent = model?.name ?? 'Breakwater';
     this.#typing.clear();
     this.#people.show(model);
+    this.#search.roomChanged();
     if (model) {
-      this.#composer.draft = model.draft;
+      this.#composer.draft = this.#drafts.get(model.id);
       this.#log.show(model, this.#pending(model));
     }
     this.#seen();
@@ -271,22 +293,23 @@ export class Chat {
   #listed() {
     for (const model of this.#models.values()) model.name = this.#rooms.known.get(model.id)?.name ?? model.name;
     if (this.#active) byId('room-title').textContent = this.#active.name;
+    this.#remember();
     const none = this.#rooms.known.size === 0;
     byId('welcome-title').textContent = none ? 'No rooms yet' : 'Choose a room';
     byId('welcome-text').textContent = none ? 'Open the first one with “New room”.' : 'Pick one from the list, or open a new one.';
   }
 
-  get #key() { return `breakwater.rooms.${this.#me}`; }
+  get #key() { return `breakwater.joined.${this.#me}`; }
 
   #remember() {
-    const state = { rooms: [...this.#models.keys()], active: this.#active?.id ?? null };
+    const state = { rooms: [...this.#models.values()].map(({ id, name }) => [id, name]), active: this.#active?.id ?? null };
     storage('sessionStorage')?.setItem(this.#key, JSON.stringify(state));
   }
 
   // Rooms with unsent messages are joined too, or these would never leave.
   #remembered() {
     const { rooms = [], active = null } = JSON.parse(storage('sessionStorage')?.getItem(this.#key) ?? '{}');
-    const pending = this.#client.pending().map((item) => item.room);
-    return { rooms: new Set([...rooms, ...pending]), active };
+    const pending = this.#client.pending().map(({ room }) => [room, this.#name(room)]);
+    return { rooms: new Map([...pending, ...rooms]), active };
   }
 }

@@ -9,7 +9,7 @@ export class ComposerView {
   #error = byId('composer-error');
   #hooks;
 
-  /** hooks: send(text), throwing what is refused at once; typing(). */
+  /** hooks: send(text), throwing what is refused at once; typing(); changed(draft). */
   constructor(hooks) {
     this.#hooks = hooks;
     this.#form.onsubmit = (event) => {
@@ -25,11 +25,10 @@ export class ComposerView {
     this.#box.oninput = () => {
       this.#error.textContent = '';
       this.#grow();
+      hooks.changed(this.#box.value);
       if (this.#box.value.trim()) hooks.typing();
     };
   }
-
-  get draft() { return this.#box.value; }
 
   set draft(text) {
     this.#box.value = text;
@@ -49,6 +48,7 @@ export class ComposerView {
       return;
     }
     this.draft = '';
+    this.#hooks.changed('');
     this.#box.focus();
   }
 

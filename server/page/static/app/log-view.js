@@ -28,7 +28,10 @@ export class LogView {
     this.#me = me;
     this.#hooks = hooks;
     this.#older.onclick = () => hooks.older();
-    this.#jump.onclick = () => hooks.latest();
+    this.#jump.onclick = () => {
+      this.#log.focus({ preventScroll: true }); // the button goes away
+      hooks.latest();
+    };
     this.#log.onscroll = () => this.#scrolled();
     this.#resized.observe(this.#log);
   }
@@ -36,6 +39,7 @@ export class LogView {
   show(model, pending) {
     this.#model = model;
     this.#fresh = 0;
+    this.#stuck = model.scrollTop === null && !model.around;
     this.#quietly(() => {
       this.#list.replaceChildren(...this.#rows(model.shown.messages, undefined));
       this.pending(pending);
@@ -54,10 +58,10 @@ export class LogView {
       return;
     }
     if (this.#stuck) this.#scrolled(); // the event of a scroll may come only after this message
-    const follow = this.#stuck || messages.some((m) => m.user === this.#me && !replay);
+    const follow = this.#stuck || messages.some((m) => this.#isWaiting(m)); // not for what another tab of his sent
     const add = () => {
       for (let i = 0; i < dropped; i++) this.#list.firstChild?.remove();
-      for (const m of messages) this.#waiting.querySelector(`[data-id="${CSS.escape(m.id ?? '')}"]`)?.remove();
+      for (const m of messages) this.#isWaiting(m)?.remove();
       this.#list.append(...this.#rows(messages, previous));
     };
     if (replay) this.#quietly(add);
@@ -66,6 +70,8 @@ export class LogView {
     this.#edges();
     if (follow) this.#toBottom();
   }
+
+  #isWaiting(message) { return this.#waiting.querySelector(`[data-id="${CSS.escape(message.id ?? '')}"]`); }
 
   /** Older messages at the top: what the person reads stays where it is. */
   prepend(messages) {
@@ -100,7 +106,7 @@ export class LogView {
     const row = this.#list.querySelector(`[data-seq="${seq}"]`);
     if (!row) return false;
     this.#stuck = false;
-    row.scrollIntoView({ block: 'center' });
+    row.scrollIntoView({ block: row.offsetHeight > this.#log.clientHeight ? 'start' : 'center' });
     row.focus({ preventScroll: true });
     row.classList.add('target');
     setTimeout(() => row.classList.remove('target'), 2500);

@@ -22,6 +22,7 @@ export class LoginView {
 
   show({ name = '', reason = '' } = {}) {
     byId('login').hidden = false;
+    this.#prefer(name ? 'login' : 'signup');
     this.#name.value = name;
     this.#password.value = '';
     this.#error.textContent = reason;
@@ -39,12 +40,21 @@ export class LoginView {
       await (action === 'login' ? this.#session.login(name, password) : this.#session.signUp(name, password));
     } catch (err) {
       this.#enable(true);
+      if (err.code === 'name_taken' && password) this.#prefer('login');
       return this.#refuse(err.code === 'weak_password' || err.code === 'bad_credentials' ? this.#password : this.#name, explainLogin(err));
     }
     this.#enable(true);
     this.#password.value = '';
     byId('login').hidden = true;
     return this.#done();
+  }
+
+  // The first button is what Enter means.
+  #prefer(action) {
+    for (const button of this.#form.querySelectorAll('button[name="action"]')) {
+      button.classList.toggle('primary', button.value === action);
+      if (button.value === action) button.parentElement.prepend(button);
+    }
   }
 
   #refuse(field, words) {

@@ -5,6 +5,7 @@ import { byId } from './dom.js';
 export class Panels {
   #chat = byId('chat');
   #main = byId('room');
+  #drawers = [byId('rooms-panel'), byId('side-panel')];
   #backdrop = byId('backdrop');
   #tabs = [byId('people-tab'), byId('search-tab')];
   #opener = null;
@@ -42,7 +43,7 @@ export class Panels {
     this.#opener = document.activeElement;
     this.#chat.dataset.panel = panel;
     this.#backdrop.hidden = false;
-    this.#main.inert = true;
+    for (const other of [this.#main, ...this.#drawers]) other.inert = other !== element;
     byId('menu-button').setAttribute('aria-expanded', String(panel === 'rooms'));
     element.querySelector('button:not([tabindex="-1"])')?.focus();
   }
@@ -51,7 +52,7 @@ export class Panels {
     if (!this.#chat.dataset.panel) return;
     delete this.#chat.dataset.panel;
     this.#backdrop.hidden = true;
-    this.#main.inert = false;
+    for (const other of [this.#main, ...this.#drawers]) other.inert = false;
     byId('menu-button').setAttribute('aria-expanded', 'false');
     this.#opener?.focus();
     this.#opener = null;

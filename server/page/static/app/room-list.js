@@ -17,6 +17,7 @@ export class RoomListView {
   #hooks;
   #rooms = new Map(); // id -> room, as the server lists them
   #next = null;
+  #last = 0; // the last id of the pages that were read beyond the first
   #timer = null;
   #stopped = false;
   #items = new Map(); // id -> the parts of its button, which stays the same while the room is listed
@@ -42,10 +43,14 @@ export class RoomListView {
   stop() {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#dialog.close(); // a modal one would keep everything else from being used
   }
 
+  /** Reads the first page again and, when all have been read, what came since behind the last. */
   async refresh() {
-    if (document.visibilityState === 'visible') await this.#load(undefined);
+    if (document.visibilityState !== 'visible') return;
+    await this.#load(undefined);
+    if (!this.#stopped && this.#next === null && this.#last > 0) await this.#load(this.#last);
   }
 
   async #load(after) {
@@ -54,7 +59,8 @@ export class RoomListView {
       if (this.#stopped) return;
       for (const room of chatrooms) this.#rooms.set(room.id, room);
       // A refresh of the first page must not forget that more pages have been read.
-      if (after !== undefined || this.#rooms.size <= pageSize) this.#next = next;
+      if (after !== undefined || this.#last === 0) this.#next = next;
+      if (after !== undefined) this.#last = chatrooms.at(-1)?.id ?? this.#last;
       this.#error.textContent = '';
     } catch (err) {
       this.#error.textContent = `The list of rooms could not be loaded. ${explain(err)}`;

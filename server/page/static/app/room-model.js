@@ -15,7 +15,6 @@ export class RoomModel {
   live = { messages: [], atStart: false };
   around = null; // {messages, atStart} while detached from the live end
   scrollTop = null; // where the person was, null at the bottom
-  draft = '';
   people = new Set();
 
   constructor(id, name) {

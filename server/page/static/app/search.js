@@ -5,6 +5,7 @@ import { highlighted } from './row.js';
 import { explain, plural } from './words.js';
 
 const pageSize = 20;
+const maxBefore = 60;
 
 export class SearchView {
   #form = byId('search-form');
@@ -43,6 +44,11 @@ export class SearchView {
     this.#box.select();
   }
 
+  /** Another room is shown: what was found in the former one is asked for in this. */
+  roomChanged() {
+    if (this.#asked?.room !== undefined && this.#asked.room !== this.#hooks.room()) this.#ask();
+  }
+
   clear() {
     this.#generation++;
     this.#asked = null;
@@ -59,12 +65,15 @@ export class SearchView {
       this.clear();
       return;
     }
+    this.#results.replaceChildren();
     if (room === null) {
+      this.#generation++;
+      this.#asked = null;
+      this.#more.hidden = true;
       this.#summary.textContent = 'Open a room first, or search all rooms.';
       return;
     }
     this.#asked = { q, room, cursor: undefined };
-    this.#results.replaceChildren();
     this.#page();
   }
 
@@ -96,6 +105,12 @@ export class SearchView {
     },
     withRoom ? h('span', { class: 'where' }, `# ${this.#hooks.name(hit.room)}`) : null,
     h('span', { class: 'meta' }, h('span', { class: 'author' }, hit.user), timeElement(hit.timestamp, { withDay: true })),
-    h('span', { class: 'text' }, ...highlighted(hit.highlight ?? '')));
+    h('span', { class: 'text' }, ...excerpt(highlighted(hit.highlight ?? ''))));
   }
+}
+
+// The first match must be among the few lines that are shown of a hit.
+function excerpt([before, ...rest]) {
+  if (typeof before !== 'string' || before.length <= maxBefore) return [before, ...rest];
+  return [`…${[...before].slice(-maxBefore).join('')}`, ...rest];
 }
