@@ -10,7 +10,8 @@ import (
 
 // PageQuery asks for up to Limit consecutive messages of a room. Before and
 // After exclude their own seq; at most one of them is set (non-zero). With
-// neither, the newest messages are meant.
+// neither, the newest messages are meant; an After below zero (wire.FromStart)
+// begins with the room's first message.
 type PageQuery struct {
 	Room   bw.RoomID
 	Before bw.Seq
