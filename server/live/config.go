@@ -33,8 +33,8 @@ type Config struct {
 	// MaxQueue is how many bytes of answers may wait for a connection before
 	// it is not read from any more.
 	MaxQueue int
-	// MaxQueued is how many bytes of answers may wait for all connections before
-	// new ones, joins and pages are refused.
+	// MaxQueued is how much memory the answers that wait for all connections may
+	// hold before new connections, joins and pages are refused, in bytes.
 	MaxQueued int
 	// MaxPages is how many pages of the history are read at once: each is held in
 	// memory until it is queued.
@@ -73,7 +73,7 @@ func DefaultConfig() Config {
 		MaxLag:           4 << 20,
 		MaxLogBytes:      512 << 20,
 		MaxQueue:         256 << 10,
-		MaxQueued:        512 << 20,
+		MaxQueued:        256 << 20,
 		MaxPages:         32,
 		MaxRooms:         1_000,
 		MaxSends:         256,

@@ -162,6 +162,9 @@ func (c *conn) dropMember(m *member) bool {
 	return false
 }
 
+// messageOverhead is about what a message's object needs beside its text.
+const messageOverhead = 256
+
 // readHistory answers with a page.
 func (c *conn) readHistory(ctx context.Context, f wire.ClientFrame) error {
 	m, err := c.memberOf(f.Room)
@@ -188,6 +191,10 @@ func (c *conn) readHistory(ctx context.Context, f wire.ClientFrame) error {
 			next = page.Messages[n-1].Seq
 		}
 	}
-	c.answer(wire.AppendHistory(nil, f.ID, m.room.id, page.Messages, next))
+	size := 0
+	for i := range page.Messages {
+		size += len(page.Messages[i].Text) + messageOverhead
+	}
+	c.answer(wire.AppendHistory(make([]byte, 0, size), f.ID, m.room.id, page.Messages, next))
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 type metrics struct {
 	connections   prometheus.Gauge
 	rooms         prometheus.Gauge
-	queued        atomic.Int64 // bytes in all outboxes
+	queued        atomic.Int64 // memory of what is in all outboxes
 	logBytes      prometheus.Gauge
 	framesIn      *prometheus.CounterVec
 	messagesIn    prometheus.Counter
@@ -83,7 +83,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		memberErrors:  counter("membership_errors_total", "Batches of joins and leaves that the store refused."),
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Name: "breakwater_queue_bytes", Help: "Bytes of answers that wait for slow connections."},
+		prometheus.GaugeOpts{Name: "breakwater_queue_bytes", Help: "Memory of the answers that wait for slow connections."},
 		func() float64 { return float64(m.queued.Load()) },
 	))
 	return m

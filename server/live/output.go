@@ -2,6 +2,7 @@ package live
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/breakwater-chat/breakwater/wire"
 )
@@ -35,7 +36,7 @@ func (c *conn) queue(frames ...[]byte) {
 		last := len(o.bufs) - 1
 		switch {
 		case len(f) > smallFrame:
-			o.bufs = append(o.bufs, f)
+			c.push(f)
 			o.own = false
 		case o.own && last >= 0 && cap(o.bufs[last])-len(o.bufs[last]) >= len(f):
 			// Appended in place: a write that is under way sees the old length.
@@ -45,15 +46,20 @@ func (c *conn) queue(frames ...[]byte) {
 			if o.own && last >= 0 { // a second in a row: more will come
 				size = 4 * smallFrame
 			}
-			o.bufs = append(o.bufs, append(make([]byte, 0, size), f...))
+			c.push(append(make([]byte, 0, size), f...))
 			o.own = true
 		}
 		o.bytes += len(f)
-		c.hub.metrics.queued.Add(int64(len(f)))
 	}
 	if o.bytes > c.hub.cfg.MaxQueue {
 		c.hold(holdQueue)
 	}
+}
+
+// push adds a buffer. It counts as the memory that it holds until all of it is written.
+func (c *conn) push(buf []byte) {
+	c.out.bufs = append(c.out.bufs, buf)
+	c.hub.metrics.queued.Add(int64(cap(buf)))
 }
 
 // answer queues one text frame and asks for its writing.
@@ -76,10 +82,10 @@ func (c *conn) send(frame []byte) {
 func (c *conn) written(n int) {
 	o := c.out
 	o.bytes -= n
-	c.hub.metrics.queued.Add(-int64(n))
 	o.off += n
 	for len(o.bufs) > 0 && o.off >= len(o.bufs[0]) {
 		o.off -= len(o.bufs[0])
+		c.hub.metrics.queued.Add(-int64(cap(o.bufs[0])))
 		o.bufs[0] = nil
 		o.bufs = o.bufs[1:]
 	}
@@ -98,17 +104,22 @@ func (c *conn) first(rest []byte) {
 	}
 	o := c.out
 	if o.off > 0 {
+		c.hub.metrics.queued.Add(-int64(o.off))
 		o.bufs[0], o.off = o.bufs[0][o.off:], 0
 	}
-	o.bufs = append([][]byte{rest}, o.bufs...)
+	rest = slices.Clip(rest) // what is behind it is the room's
+	c.push(rest)
+	copy(o.bufs[1:], o.bufs)
+	o.bufs[0] = rest
 	o.bytes += len(rest)
-	c.hub.metrics.queued.Add(int64(len(rest)))
 }
 
 // dropOutbox forgets what waits. Called under mu.
 func (c *conn) dropOutbox() {
 	if c.out != nil {
-		c.hub.metrics.queued.Add(-int64(c.out.bytes))
+		for _, buf := range c.out.bufs {
+			c.hub.metrics.queued.Add(-int64(cap(buf)))
+		}
 		if c.out.bytes > 0 {
 			c.hub.metrics.drops.WithLabelValues(dropEnded).Inc()
 		}

@@ -97,9 +97,23 @@ func TestWritesThatAreCutLoseNothing(t *testing.T) {
 				l.room = rapid.OneOf(rapid.IntRange(0, 8), rapid.IntRange(0, 1_000), rapid.IntRange(0, 200_000)).Draw(t, "bytes")
 				c.flush(true)
 			},
+			"": func(t *rapid.T) {
+				held := 0
+				if c.out != nil {
+					for _, buf := range c.out.bufs {
+						held += cap(buf)
+					}
+				}
+				if counted := hub.metrics.queued.Load(); counted != int64(held) {
+					t.Fatalf("got %d bytes counted, want the %d that the buffers hold", counted, held)
+				}
+			},
 		})
 		l.room = -1
 		c.flush(true)
+		if counted := hub.metrics.queued.Load(); counted != 0 {
+			t.Errorf("got %d bytes counted when all is written, want none", counted)
+		}
 		got := map[byte][]string{}
 		for _, payload := range l.frames() {
 			got[payload[0]] = append(got[payload[0]], payload)
