@@ -82,6 +82,7 @@ func (f *serveFlags) Validate() error {
 		ok   bool
 		want string
 	}{
+		{"--listen", f.Listen != "", "must not be empty"},
 		{"--tls-cert and --tls-key", (f.TLSCert == "") == (f.TLSKey == ""), "must be given together"},
 		{"--token-ttl", f.TokenTTL >= time.Second, "must be at least one second"},
 		{"--send-rate", isRate(f.SendRate), wantRate},
@@ -91,7 +92,7 @@ func (f *serveFlags) Validate() error {
 		{"--max-body", f.MaxBody >= 0, "must not be negative"},
 		{"--max-message", f.MaxMessage >= 0, "must not be negative"},
 		{"--max-text", f.MaxText >= 0, "must not be negative"},
-		{"--max-connections", f.MaxConnections >= 0, "must not be negative"},
+		{"--max-connections", f.MaxConnections >= 0 && f.MaxConnections <= 1<<20, "must be from 0 to 1,048,576"},
 		{"--ping-interval", f.PingInterval > 0, "must be positive"},
 		{"--silence-timeout", f.SilenceTimeout > f.PingInterval, "must be longer than --ping-interval"},
 		{"--drain-window", f.DrainWindow >= 0, "must not be negative"},

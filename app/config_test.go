@@ -181,12 +181,13 @@ func TestConnectionLimits(t *testing.T) {
 		{"more asked than there are", 50_000, 1024, 50_000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			connections, silent := connectionLimits(test.asked, test.descriptors)
-			if connections != test.connections {
-				t.Errorf("connections: got %d, want %d", connections, test.connections)
+			got := divide(test.asked, test.descriptors)
+			if got.connections != test.connections {
+				t.Errorf("connections: got %d, want %d", got.connections, test.connections)
 			}
-			if silent < 1 || test.connections < test.descriptors && connections+silent >= test.descriptors {
-				t.Errorf("silent connections: got %d beside %d of %d descriptors", silent, connections, test.descriptors)
+			others := got.silent + got.reading + got.idle
+			if min(got.silent, got.reading, got.idle) < 1 || test.connections < test.descriptors && got.connections+others >= test.descriptors {
+				t.Errorf("got shares %+v of %d descriptors, want some for each and some left", got, test.descriptors)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 // Shares of the file descriptors.
 const (
 	mostConnections = 15_000
+	mostReading     = 500
 	// ownDescriptors is what databases, epoll and the like take.
 	ownDescriptors = 256
 )
@@ -28,12 +29,17 @@ func raiseDescriptors() (int, error) {
 	return int(min(limit.Cur, 1<<30)), nil
 }
 
-// connectionLimits divides descriptors between WebSocket connections and those
-// that have not said a byte yet.
-func connectionLimits(asked, descriptors int) (connections, silent int) {
-	connections = asked
-	if connections == 0 {
-		connections = min(mostConnections, descriptors/4*3)
+// shares are how many descriptors WebSocket connections may take, and of what is
+// left those that have not said a byte yet, are in the middle of a request, or
+// rest between requests.
+type shares struct{ connections, silent, reading, idle int }
+
+func divide(asked, descriptors int) shares {
+	s := shares{connections: asked}
+	if asked == 0 {
+		s.connections = min(mostConnections, descriptors/4*3)
 	}
-	return connections, max(descriptors-connections-ownDescriptors, ownDescriptors) * 3 / 4
+	rest := max(descriptors-s.connections-ownDescriptors, ownDescriptors/2)
+	s.silent, s.reading, s.idle = rest/2, min(mostReading, rest/8), rest/4
+	return s
 }

@@ -161,9 +161,9 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	names := directory.New(p.store, p.cache, log)
 	a.undo = append(a.undo, func() error { names.Close(); return nil })
 
-	limits, silent := connectionLimits(f.MaxConnections, descriptors)
+	share := divide(f.MaxConnections, descriptors)
 	cfg := live.DefaultConfig()
-	cfg.MaxConnections = limits
+	cfg.MaxConnections = share.connections
 	cfg.PingInterval, cfg.SilenceTimeout = f.PingInterval, f.SilenceTimeout
 	cfg.Limits.MaxText, cfg.Limits.MaxMessage, cfg.Limits.MaxBody = f.MaxText, f.MaxMessage, f.MaxBody
 	a.hub, err = live.New(cfg, live.Deps{
@@ -177,7 +177,8 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	a.undo = append(a.undo, a.hub.Close)
 
 	web := server.DefaultConfig()
-	web.Limits, web.TokenTTL, web.TrustedProxies, web.MaxSilent = cfg.Limits, f.TokenTTL, f.TrustedProxy, silent
+	web.Limits, web.TokenTTL, web.TrustedProxies = cfg.Limits, f.TokenTTL, f.TrustedProxy
+	web.MaxSilent, web.MaxReading, web.MaxIdle = share.silent, share.reading, share.idle
 	web.CertFile, web.KeyFile = f.TLSCert, f.TLSKey
 	a.http, err = server.New(web, server.Deps{
 		Hub: a.hub, Store: p.store, History: p.history, Directory: names,

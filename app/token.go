@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,6 +19,14 @@ type tokenFlags struct {
 	TokenKey string        `help:"Key to sign with, as serve has it. The data folder's if not given." type:"path" placeholder:"FILE"`
 	TokenTTL time.Duration `help:"How long a token is valid." default:"24h"`
 	Names    []string      `arg:"" name:"name" help:"Names to sign for; - reads them from standard input, one a line."`
+}
+
+// Validate is called by kong; the flag is named in what it returns.
+func (f *tokenFlags) Validate() error {
+	if f.TokenTTL < time.Second {
+		return errors.New("--token-ttl must be at least one second")
+	}
+	return nil
 }
 
 // printTokens writes one NAME<TAB>TOKEN a line.

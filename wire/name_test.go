@@ -30,6 +30,8 @@ func TestParseName(t *testing.T) {
 		{"a C1 control character", "A\u0085da", ""},
 		{"a line separator", "A\u2028da", ""},
 		{"broken UTF-8", "A\xffda", ""},
+		{"as many combining marks in a row as a stream-safe text has", "b" + strings.Repeat("\u0300", 30), bw.Name("b" + strings.Repeat("\u0300", 30))},
+		{"more of them", "b" + strings.Repeat("\u0300", 40), ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := wire.ParseName(row.text)
