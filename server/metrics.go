@@ -24,6 +24,7 @@ const (
 	gateNoDescriptors = "no_descriptors"
 	gateStopping      = "stopping"
 	refusedSlow       = "slow_request"
+	refusedIdle       = "too_many_idle"
 )
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -45,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "breakwater_silent_connections", Help: "TCP connections that have not sent a byte yet.",
 		}),
 	}
-	for _, reason := range []string{gateSilent, gateFull, gateNoDescriptors, gateStopping, refusedSlow} {
+	for _, reason := range []string{gateSilent, gateFull, gateNoDescriptors, gateStopping, refusedSlow, refusedIdle} {
 		m.refused.WithLabelValues(reason) // at zero from the start, for alerts
 	}
 	reg.MustRegister(m.requests, m.latency, m.accepted, m.refused, m.silent)

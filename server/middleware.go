@@ -23,7 +23,7 @@ const workTimeout = 10 * time.Second
 // document for what went wrong, a log line and its metrics. Query strings never
 // reach the log, since they can hold tokens.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	s.readers.done(ctx.Conn())
+	s.readers.reading.done(ctx.Conn())
 	began := time.Now()
 	work, cancel := context.WithTimeout(context.Background(), workTimeout)
 	defer cancel()

@@ -36,7 +36,7 @@ func (b *begun) isHurried() bool {
 
 func TestReadersHurryTheOldestOverTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReaders(2, newMetrics(prometheus.NewRegistry()))
+		r := newReaders(2, 1, newMetrics(prometheus.NewRegistry()))
 		begin := func() *begun {
 			b := &begun{hurried: make(chan struct{})}
 			r.follow(b, fasthttp.StateActive)
@@ -49,25 +49,50 @@ func TestReadersHurryTheOldestOverTheBound(t *testing.T) {
 			}
 		}
 		whole, first, second := begin(), begin(), begin()
-		r.done(whole)
+		r.reading.done(whole)
 		third := begin()
 		hurried("over the bound and young", false, first)
 		<-time.After(patientFor)
 		fourth := begin()
 		hurried("whole before", false, whole)
 		hurried("the oldest over the bound", true, first)
-		hurried("the next", false, second)
+		hurried("the next, over the bound as well", true, second)
+		hurried("within the bound", false, third)
 		r.follow(second, fasthttp.StateClosed)
 		r.follow(third, fasthttp.StateHijacked)
 		fifth := begin()
-		hurried("within the bound", false, fourth)
-		r.stop()
+		hurried("within the bound later", false, fourth)
+		r.reading.stop()
 		hurried("when the server stops", true, fourth)
 		hurried("when the server stops", true, fifth)
-		r.done(fourth)
-		r.done(fifth)
-		if len(r.at) != 0 || r.order.Len() != 0 {
-			t.Errorf("got %d and %d left behind, want none", len(r.at), r.order.Len())
+		r.reading.done(fourth)
+		r.reading.done(fifth)
+		if len(r.reading.at) != 0 || r.reading.order.Len() != 0 {
+			t.Errorf("got %d and %d left behind, want none", len(r.reading.at), r.reading.order.Len())
+		}
+	})
+}
+
+// TestIdleConnectionsMakeRoom: over the bound, who has rested between requests
+// for longest goes; who asks for something does not.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReaders(10, 2, newMetrics(prometheus.NewRegistry()))
+		var all []*begun
+		for range 4 {
+			b := &begun{hurried: make(chan struct{})}
+			r.follow(b, fasthttp.StateActive)
+			r.follow(b, fasthttp.StateIdle)
+			all = append(all, b)
+		}
+		r.follow(all[0], fasthttp.StateActive)
+		<-time.After(patientFor)
+		r.follow(all[3], fasthttp.StateActive)
+		r.follow(all[3], fasthttp.StateIdle)
+		for i, want := range []bool{false, true, false, false} {
+			if got := all[i].isHurried(); got != want {
+				t.Errorf("connection %d: got hurried %t, want %t", i, got, want)
+			}
 		}
 	})
 }

@@ -34,6 +34,8 @@ type Config struct {
 	// MaxReading bounds the connections that are in the middle of a request and
 	// take their time.
 	MaxReading int
+	// MaxIdle bounds the connections that rest between requests.
+	MaxIdle int
 	// RequestTimeout is how long a client may take to send a whole request, and
 	// for its first byte.
 	RequestTimeout time.Duration
@@ -50,6 +52,7 @@ func DefaultConfig() Config {
 		TokenTTL:       24 * time.Hour,
 		MaxSilent:      4_000,
 		MaxReading:     500,
+		MaxIdle:        1_000,
 		RequestTimeout: 10 * time.Second,
 		IdleTimeout:    75 * time.Second,
 	}
@@ -107,7 +110,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		}
 		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificates.get, NextProtos: []string{"http/1.1"}}
 	}
-	s.readers = newReaders(cfg.MaxReading, s.metrics)
+	s.readers = newReaders(cfg.MaxReading, cfg.MaxIdle, s.metrics)
 	s.http = &fasthttp.Server{
 		ConnState:                    s.readers.follow,
 		Handler:                      s.handle,
@@ -159,7 +162,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown stops accepting, lets running requests end, and closes the rest when
 // ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.readers.stop()
+	s.readers.reading.stop()
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		return fmt.Errorf("stopping HTTP: %w", err)
 	}
