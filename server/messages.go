@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -19,6 +20,11 @@ func (s *Server) listMessages(r *request) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.deps.Hub.TakeTurn(r.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	page, err := s.deps.History.ReadPage(r.ctx, query)
 	if err != nil {
 		return err
@@ -30,7 +36,7 @@ func (s *Server) listMessages(r *request) error {
 			answer.Next = &page.Messages[n-1].Seq
 		}
 	}
-	return r.answer(fasthttp.StatusOK, answer)
+	return s.answerPage(r, answer)
 }
 
 // mayRead checks the token, then the room.
@@ -108,6 +114,11 @@ func (s *Server) search(r *request) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.deps.Hub.TakeTurn(r.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	result, err := s.deps.History.Search(r.ctx, query)
 	if err != nil {
 		return err
@@ -119,7 +130,7 @@ func (s *Server) search(r *request) error {
 	if result.Cursor != "" {
 		answer.Cursor = &result.Cursor
 	}
-	return r.answer(fasthttp.StatusOK, answer)
+	return s.answerPage(r, answer)
 }
 
 func (s *Server) searchQuery(r *request) (q history.SearchQuery, err error) {
@@ -137,14 +148,40 @@ func (s *Server) searchQuery(r *request) (q history.SearchQuery, err error) {
 	if err != nil {
 		return q, err
 	}
-	to, _, err := natural(r, "to")
+	to, hasTo, err := natural(r, "to")
 	if err != nil {
 		return q, err
 	}
 	q.From, q.To = bw.Millis(from), bw.Millis(to)
+	if hasTo && to == 0 {
+		q.To = -1 // 0 is open, and nothing was said before 1
+	}
 	if q.Limit, err = s.limit(r); err != nil {
 		return q, err
 	}
 	q.Cursor = string(args.Peek("cursor"))
 	return q, nil
+}
+
+// answerPage answers with a body that may be long: until it is written, or the
+// client lost, it counts among the answers that wait.
+func (s *Server) answerPage(r *request, page any) error {
+	if err := r.answer(fasthttp.StatusOK, page); err != nil {
+		return err
+	}
+	body := r.Response.SwapBody(nil)
+	r.SetBodyStream(&heldBody{bytes.NewReader(body), s.deps.Hub.Hold(cap(body))}, len(body))
+	return nil
+}
+
+// heldBody releases its memory's share when fasthttp is done with it.
+type heldBody struct {
+	*bytes.Reader
+	release func()
+}
+
+// Close implements io.Closer.
+func (b *heldBody) Close() error {
+	b.release()
+	return nil
 }

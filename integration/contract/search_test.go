@@ -120,6 +120,15 @@ func TestPagesOfASearch(t *testing.T) {
 	}
 }
 
+// TestSearchUpToTheBeginning: a bound of 0 is a bound.
+func TestSearchUpToTheBeginning(t *testing.T) {
+	ada := newPerson(t, "Ada")
+	r := ada.newRoom()
+	ada.sayMany(r, 3)
+	ada.search(r.path("/messages/search"), url.Values{"q": {"text"}, "to": {"0"}}, 0)
+	ada.search(r.path("/messages/search"), url.Values{"q": {"text"}, "from": {"0"}}, 3)
+}
+
 func TestBadSearches(t *testing.T) {
 	ada := newPerson(t, "Ada")
 	r := ada.newRoom()

@@ -74,7 +74,7 @@ func DefaultConfig() Config {
 		MaxLogBytes:      512 << 20,
 		MaxQueue:         256 << 10,
 		MaxQueued:        256 << 20,
-		MaxPages:         32,
+		MaxPages:         8,
 		MaxRooms:         1_000,
 		MaxSends:         256,
 		BusyDelay:        5 * time.Millisecond,

@@ -175,7 +175,7 @@ func (c *conn) readHistory(ctx context.Context, f wire.ClientFrame) error {
 	if limit == 0 {
 		limit = c.hub.cfg.Limits.DefaultPage
 	}
-	release, err := c.hub.takeTurn(ctx)
+	release, err := c.hub.TakeTurn(ctx)
 	if err != nil {
 		return err
 	}

@@ -109,8 +109,17 @@ func (h *Hub) Ready() error {
 // crowded tells whether more waits in the outboxes than the server has memory for.
 func (h *Hub) crowded() bool { return h.metrics.queued.Load() > int64(h.cfg.MaxQueued) }
 
-// takeTurn waits until a page may be read; release lets the next one begin.
-func (h *Hub) takeTurn(ctx context.Context) (release func(), err error) {
+// Hold counts an answer that waits outside of any connection of the hub, until
+// release is called; once is enough, more do nothing.
+func (h *Hub) Hold(bytes int) (release func()) {
+	h.metrics.queued.Add(int64(bytes))
+	return sync.OnceFunc(func() { h.metrics.queued.Add(-int64(bytes)) })
+}
+
+// TakeTurn waits until a page of messages may be read; release lets the next one
+// begin. It fails with Unavailable when ctx ends first, or while the answers that
+// wait for slow clients hold too much memory.
+func (h *Hub) TakeTurn(ctx context.Context) (release func(), err error) {
 	select {
 	case h.pages <- struct{}{}:
 	case <-ctx.Done():

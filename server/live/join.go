@@ -232,6 +232,11 @@ func (r *room) admit(c *conn, id string, recovered bool, o store.Outcome, playba
 // readAfter reads what is behind a seq: from the broker's tail, or from the
 // history when it does not reach back so far.
 func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error) {
+	release, err := r.hub.TakeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	limit := r.hub.cfg.Limits.MaxResume + tailSlack
 	tail, err := r.hub.deps.Broker.Tail(ctx, r.id, after, limit)
 	if err != nil {
@@ -241,11 +246,6 @@ func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error
 		r.hub.metrics.playbackReads.WithLabelValues(sourceTail).Inc()
 		return tail.Messages, nil
 	}
-	release, err := r.hub.takeTurn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	r.hub.metrics.playbackReads.WithLabelValues(sourceHistory).Inc()
 	if after == 0 {
 		after = wire.FromStart

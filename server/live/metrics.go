@@ -83,7 +83,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		memberErrors:  counter("membership_errors_total", "Batches of joins and leaves that the store refused."),
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Name: "breakwater_queue_bytes", Help: "Memory of the answers that wait for slow connections."},
+		prometheus.GaugeOpts{Name: "breakwater_queue_bytes", Help: "Memory of the answers and pages that wait for slow clients."},
 		func() float64 { return float64(m.queued.Load()) },
 	))
 	return m

@@ -125,3 +125,22 @@ func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
 		t.Errorf("got a page of %d messages, want 50", len(f.Messages))
 	}
 }
+
+// TestWhatIsHeldElsewhereCounts: pages of HTTP share the budget until they are written.
+func TestWhatIsHeldElsewhereCounts(t *testing.T) {
+	s := newStand(t, func(c *live.Config) { c.MaxQueued = 1 << 20 })
+	release := s.hub.Hold(2 << 20)
+	if _, err := s.hub.TakeTurn(t.Context()); bw.KindOf(err) != bw.Unavailable {
+		t.Errorf("got %v for a further page, want unavailable", err)
+	}
+	release()
+	release()
+	end, err := s.hub.TakeTurn(t.Context())
+	if err != nil {
+		t.Fatalf("got %v when all is written, want a turn", err)
+	}
+	end()
+	if err := s.hub.Ready(); err != nil {
+		t.Errorf("got %v when all is written, want ready", err)
+	}
+}
