@@ -30,6 +30,7 @@ export class Chat {
   #status;
   #composer;
   #drafts;
+  #listing; // the first reading of the list of rooms
   #onvisible = () => this.#looked();
 
   constructor({ session, api, panels, onclosed }) {
@@ -89,7 +90,7 @@ export class Chat {
     if (wanted.active !== null) this.open(wanted.active, this.#name(wanted.active));
     else this.#showActive();
     this.#client.connect();
-    this.#rooms.start();
+    this.#listing = this.#rooms.start().then(() => this.#learn());
     this.#keepFocus();
   }
 
@@ -115,6 +116,7 @@ export class Chat {
   }
 
   open(id, name) {
+    if (!this.#models.has(id) && !this.#rooms.known.has(id)) this.#rooms.learn(id);
     this.#join(id, name);
     this.#active = this.#models.get(id);
     this.#panels.close();
@@ -133,7 +135,7 @@ export class Chat {
     };
     on('state', (state) => {
       this.#status.show(state);
-      if (state.state === 'open') this.#refresh();
+      if (state.state === 'open') this.#askNames();
       else this.#typing.clear();
       if (state.state === 'closed' && ['unauthorized', 'not_your_name'].includes(state.reason)) onclosed();
     });
@@ -159,7 +161,6 @@ export class Chat {
     this.#models.set(id, new RoomModel(id, name));
     this.#client.join(id);
     this.#remember();
-    if (!this.#rooms.known.has(id)) this.#rooms.learn(id);
   }
 
   #leave(id) {
@@ -169,11 +170,20 @@ export class Chat {
     this.#rooms.refresh();
   }
 
-  // The list may be old, or never have come, while the server was away.
-  async #refresh() {
+  // The list may never have come while the server was away. Where it has, ten thousand people who come
+  // back at once ask nothing.
+  async #askNames() {
+    await this.#listing;
+    if (this.#unknown().length === 0) return;
     await this.#rooms.refresh();
-    for (const id of this.#models.keys()) if (!this.#rooms.known.has(id)) this.#rooms.learn(id);
+    this.#learn();
   }
+
+  #learn() {
+    for (const id of this.#unknown()) this.#rooms.learn(id);
+  }
+
+  #unknown() { return [...this.#models.keys()].filter((id) => !this.#rooms.known.has(id)); }
 
   #gone(model, code) {
     this.#dropped(model.id);
