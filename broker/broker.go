@@ -88,6 +88,11 @@ type Tail struct {
 
 // Broker orders, stores and distributes the messages of all rooms.
 type Broker interface {
+	// Begin says that a room was made just now: its first message will be seq 1.
+	// Without it a log that has no memory of the room cannot tell a new room from
+	// one that it has forgotten, and begins far above whatever may have been
+	// stored. Errors as in Subscribe; repeating it changes nothing.
+	Begin(ctx context.Context, room bw.RoomID) error
 	// Send stores one message. It never blocks: done is called exactly once,
 	// from another goroutine or before Send returns, and must not block. The
 	// error is a *breakwater.Error: Unavailable when the log cannot be written

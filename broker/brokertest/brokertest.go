@@ -100,8 +100,15 @@ func (c *cluster) context() context.Context {
 	return ctx
 }
 
-// newRoom is the id of a room that surely nobody has used.
-func newRoom() bw.RoomID { return 1 + bw.RoomID(rand.Int64N(int64(bw.MaxRoomID))) }
+// newRoom is a room that was made just now, with an id that surely nobody has used.
+func (c *cluster) newRoom() bw.RoomID {
+	c.Helper()
+	room := 1 + bw.RoomID(rand.Int64N(int64(bw.MaxRoomID)))
+	if err := c.at(0).Begin(c.context(), room); err != nil {
+		c.Fatalf("begin room %d: %v", room, err)
+	}
+	return room
+}
 
 type answer struct {
 	broker.Ack

@@ -38,7 +38,7 @@ func dedupeWindow(c *cluster) {
 	}
 	// The clock goes on while the case runs.
 	const slack = 2 * patience
-	room := newRoom()
+	room := c.newRoom()
 	store := func(s broker.Send, seq bw.Seq) broker.Ack {
 		c.Helper()
 		a := send(c, c.at(int(seq)), s)
@@ -73,7 +73,7 @@ func timestampsGrow(c *cluster) {
 	if len(c.Clocks) == 0 {
 		return
 	}
-	room := newRoom()
+	room := c.newRoom()
 	recorders := c.joinEach(room)
 	var stored []bw.Message
 	var newest bw.Millis

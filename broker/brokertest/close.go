@@ -88,7 +88,7 @@ func (l *ledger) close(i int) {
 
 func closeAnswers(c *cluster) {
 	const senders, each, joins = 4, 250, 60
-	room := newRoom()
+	room := c.newRoom()
 	l := &ledger{
 		cluster: c, answers: map[broker.Send][]answer{}, accepted: map[broker.Send]int{},
 		receivers: make([][]*recorder, len(c.Brokers)), closed: make([]bool, len(c.Brokers)),
@@ -203,7 +203,7 @@ func (l *ledger) check(room bw.RoomID) {
 
 // closeOne closes one broker after the other; who is left does all the work.
 func closeOne(c *cluster) {
-	room := newRoom()
+	room := c.newRoom()
 	recorders := c.joinEach(room)
 	sent := 0
 	for i := range c.Brokers {

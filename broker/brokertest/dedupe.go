@@ -12,7 +12,7 @@ import (
 
 func sentOnce(c *cluster) {
 	const ids, repeats = 10, 8
-	room := newRoom()
+	room := c.newRoom()
 	r := c.join(c.at(0), room)
 	answers := make([][repeats]answer, ids)
 	var senders sync.WaitGroup
@@ -52,7 +52,7 @@ func sentOnce(c *cluster) {
 }
 
 func idScope(c *cluster) {
-	room, other := newRoom(), newRoom()
+	room, other := c.newRoom(), c.newRoom()
 	for i, s := range []broker.Send{
 		{Room: room, User: "ann", ID: "1", Text: "a"},
 		{Room: room, User: "bob", ID: "1", Text: "b"},
@@ -83,7 +83,7 @@ type sendModel struct {
 func sendsAgreeWithModel(c *cluster) {
 	const together = 6
 	rapid.Check(c.T, func(t *rapid.T) {
-		rooms := []bw.RoomID{newRoom(), newRoom()}
+		rooms := []bw.RoomID{c.newRoom(), c.newRoom()}
 		model := sendModel{known: map[sendKey]bw.Message{}, logs: map[bw.RoomID][]bw.Message{}}
 		for range rapid.IntRange(1, 6).Draw(t, "groups") {
 			sends := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) broker.Send {

@@ -33,7 +33,7 @@ func (c *cluster) wantDurable(when string, m bw.Message) {
 // durableFirst looks into the log at every ack and every delivery.
 func durableFirst(c *cluster) {
 	const senders, each = 3, 60
-	room := newRoom()
+	room := c.newRoom()
 	var witnesses []*witness
 	for _, b := range c.Brokers {
 		w := &witness{newRecorder(), c}

@@ -9,7 +9,7 @@ import (
 )
 
 func notices(c *cluster) {
-	room, other := newRoom(), newRoom()
+	room, other := c.newRoom(), c.newRoom()
 	var inside []*recorder
 	for i := range 2 * len(c.Brokers) {
 		inside = append(inside, c.join(c.at(i), room))
@@ -62,7 +62,7 @@ func (c *cluster) notify(b broker.Broker, r *recorder, n broker.Notice) {
 // notice or two with every message of a stream.
 func oneCallAtATime(c *cluster) {
 	const rounds = 150
-	room := newRoom()
+	room := c.newRoom()
 	inside := append(c.joinEach(room), c.joinEach(room)...)
 	stop := c.stream(room)
 	defer stop()

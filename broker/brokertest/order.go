@@ -10,7 +10,7 @@ import (
 )
 
 func newRoomIsEmpty(c *cluster) {
-	room := newRoom()
+	room := c.newRoom()
 	r := c.join(c.at(0), room)
 	if r.start.Epoch <= 0 || r.start.Seq != 0 {
 		c.Fatalf("position of a new room: got %+v, want an epoch and seq 0", r.start)
@@ -27,7 +27,7 @@ func newRoomIsEmpty(c *cluster) {
 }
 
 func messageIsKept(c *cluster) {
-	room := newRoom()
+	room := c.newRoom()
 	r := c.join(c.at(1), room)
 	var want []bw.Message
 	for i, text := range []string{
@@ -46,7 +46,7 @@ func messageIsKept(c *cluster) {
 
 func oneOrder(c *cluster) {
 	const senders, each, subscribers = 8, 60, 3
-	rooms := []bw.RoomID{newRoom(), newRoom(), newRoom()}
+	rooms := []bw.RoomID{c.newRoom(), c.newRoom(), c.newRoom()}
 	recorders := map[bw.RoomID][]*recorder{}
 	for i := range subscribers * len(c.Brokers) {
 		for _, room := range rooms {

@@ -18,7 +18,7 @@ func fullQueue(c *cluster) {
 		return
 	}
 	const most = 20_000 // sends of 4 KiB, far more than may wait
-	room := newRoom()
+	room := c.newRoom()
 	r := c.join(c.at(0), room)
 	resume := sync.OnceFunc(c.StallLog())
 	c.Cleanup(resume)

@@ -45,7 +45,7 @@ func (c *cluster) stream(room bw.RoomID) (stop func() bw.Seq) {
 
 func joinInMidStream(c *cluster) {
 	const joiners = 40
-	room := newRoom()
+	room := c.newRoom()
 	first := c.join(c.at(0), room)
 	stop := c.stream(room)
 	defer stop()
@@ -74,7 +74,7 @@ func joinInMidStream(c *cluster) {
 // tail, and put both together by seq.
 func tailMeetsSubscription(c *cluster) {
 	const joins, limit = 40, 30
-	room := newRoom()
+	room := c.newRoom()
 	first := c.join(c.at(0), room)
 	stop := c.stream(room)
 	defer stop()
@@ -107,7 +107,7 @@ func tailMeetsSubscription(c *cluster) {
 }
 
 func unsubscribe(c *cluster) {
-	room := newRoom()
+	room := c.newRoom()
 	stays := c.join(c.at(0), room)
 	leaves := c.join(c.at(1), room)
 	stop := c.stream(room)

@@ -8,7 +8,7 @@ import (
 
 func tailEdges(c *cluster) {
 	const total = 20
-	room := newRoom()
+	room := c.newRoom()
 	r := c.join(c.at(0), room)
 	stored := c.fill(room, total)
 	// Every broker knows the head when its subscriber does.
@@ -54,7 +54,7 @@ func tailEdges(c *cluster) {
 
 func tailWithoutSubscribers(c *cluster) {
 	const total = 30
-	room := newRoom()
+	room := c.newRoom()
 	stored := c.fill(room, total/2)
 	recorders := c.joinEach(room)
 	recorders[0].upTo(c.T, total/2)

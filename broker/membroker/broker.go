@@ -93,6 +93,9 @@ func (b *Broker) Send(s broker.Send, done func(broker.Ack, error)) {
 	done(broker.Ack{}, b.unavailable(nil, "too many messages wait to be stored"))
 }
 
+// Begin implements broker.Broker: the log forgets no room.
+func (b *Broker) Begin(context.Context, bw.RoomID) error { return nil }
+
 // Healthy implements broker.Broker.
 func (b *Broker) Healthy(context.Context) error {
 	if b.sends.isClosed() {

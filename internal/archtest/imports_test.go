@@ -27,18 +27,25 @@ var mayImport = map[string][]string{
 	"store":   {"wire"},
 	"history": {"wire"},
 
-	"broker/membroker":  {"broker", "internal", "migrations"},
-	"broker/brokertest": {"broker"},
-	"cache/memcache":    {"cache", "internal", "migrations"},
-	"cache/cachetest":   {"cache"},
-	"store/sqlitestore": {"store", "internal", "migrations"},
-	"store/storetest":   {"store"},
-	"history/sqlitefts": {"history", "internal", "migrations"},
+	"broker/membroker":   {"broker", "internal", "migrations"},
+	"broker/redisbroker": {"broker", "internal"},
+	"broker/brokertest":  {"broker"},
+	"cache/memcache":     {"cache", "internal", "migrations"},
+	"cache/rediscache":   {"cache", "internal"},
+	"cache/cachetest":    {"cache"},
+	"store/sqlitestore":  {"store", "internal", "migrations"},
+	"store/mysqlstore":   {"store", "internal", "migrations"},
+	"store/storetest":    {"store"},
+	"history/sqlitefts":  {"history", "internal", "migrations"},
+	"history/elastic":    {"history", "internal", "migrations"},
+	// It carries what the log has stored into the history.
+	"history/indexer": {"broker", "history", "internal"},
 	// The suite's subjects are filled by what a log commits.
 	"history/historytest": {"history"},
 
 	"bench":       {"wire", "internal"},
 	"integration": {"wire", "internal", "integration"},
+	"deploy":      {},
 }
 
 // Implementations are folders below a contract that are named after their
@@ -49,7 +56,7 @@ var contracts = []string{"broker", "cache", "store", "history"}
 // dependency is free to all but the root package.
 var mayUse = map[string][]string{
 	"modernc.org/sqlite":             {"internal/sqlite", "store/sqlitestore", "history/sqlitefts"},
-	"database/sql":                   {"internal/sqlite", "store/sqlitestore", "history/sqlitefts", "migrations"},
+	"database/sql":                   {"internal/sqlite", "store/sqlitestore", "history/sqlitefts", "store/mysqlstore", "migrations"},
 	"github.com/pressly/goose":       {"internal/sqlite", "migrations", "app"},
 	"github.com/valyala/fasthttp":    {"server", "app"},
 	"github.com/gobwas":              {"server", "wire"},
@@ -69,8 +76,12 @@ var mayUse = map[string][]string{
 	"github.com/gorilla/websocket":   {},
 	"github.com/google/uuid":         {},
 	"github.com/redis/go-redis":      {"broker/redisbroker", "cache/rediscache"},
-	"github.com/go-sql-driver/mysql": {"store/mysqlstore"},
-	"github.com/elastic":             {"history/elastic"},
+	"github.com/go-sql-driver/mysql": {"store/mysqlstore", "migrations"},
+	"github.com/elastic":             {"history/elastic", "migrations"},
+	"github.com/sony/gobreaker":      {"internal", "history/elastic"},
+	"github.com/testcontainers":      {"integration"},
+	"github.com/Shopify/toxiproxy":   {"integration"},
+	"k8s.io":                         {"integration", "deploy"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
