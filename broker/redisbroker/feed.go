@@ -1,0 +1,266 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/breakwater-chat/breakwater/broker"
+)
+
+const (
+	// group is the consumer group of all partitions' logs.
+	group = "history"
+	// feedBlock is how long one read waits at Redis; after it, it looks whether
+	// its caller still waits.
+	feedBlock = 500 * time.Millisecond
+)
+
+// feed is what reading the feed remembers.
+type feed struct {
+	mu sync.Mutex // guards the rest
+	// claimNext is when entries that nobody settles are looked for next;
+	// claimFrom is where in each partition.
+	claimNext time.Time
+	claimFrom [partitions]string
+	// first is the partition that a read which cannot cover all begins with.
+	first int
+}
+
+// Read implements broker.Feed.
+func (b *Broker) Read(ctx context.Context, limit int) ([]broker.Entry, error) {
+	for {
+		entries, err := b.readSome(ctx, limit)
+		if isNoGroup(err) {
+			// Redis has lost its data, or never had any. What is in the streams by
+			// now is read from their beginning.
+			err = b.makeGroups(ctx)
+		}
+		switch {
+		case err == nil && len(entries) > 0:
+			return entries, nil
+		case err == nil:
+			err = ctx.Err()
+		}
+		if err != nil {
+			return entries, b.unavailable(err, "the log of new messages cannot be read now")
+		}
+	}
+}
+
+// readSome reads what others did not settle, or else what is new. It may come
+// back with nothing.
+func (b *Broker) readSome(ctx context.Context, limit int) ([]broker.Entry, error) {
+	if entries, err := b.claim(ctx, limit); err != nil || len(entries) > 0 {
+		return entries, err
+	}
+	wait := feedBlock
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, max(time.Until(deadline), time.Millisecond))
+	}
+	// Every partition gets its share first, then those that have more.
+	share, streams := b.shares(limit)
+	read, err := b.readGroup(ctx, wait, share, streams)
+	if err != nil {
+		return nil, err
+	}
+	var entries []broker.Entry
+	for _, p := range streams {
+		entries = b.collect(ctx, entries, p, read[p])
+	}
+	for _, p := range streams {
+		if len(read[p]) < share || len(entries) >= limit {
+			continue
+		}
+		more, err := b.readGroup(ctx, -1, limit-len(entries), []int{p})
+		if err != nil {
+			return entries, nil // they are this consumer's by now
+		}
+		entries = b.collect(ctx, entries, p, more[p])
+	}
+	return entries, nil
+}
+
+// shares tells how many entries to read at first, and of which partitions.
+func (b *Broker) shares(limit int) (share int, streams []int) {
+	b.feed.mu.Lock()
+	defer b.feed.mu.Unlock()
+	for i := range min(limit, partitions) {
+		streams = append(streams, (b.feed.first+i)%partitions)
+	}
+	b.feed.first = (b.feed.first + len(streams)) % partitions
+	return max(1, limit/partitions), streams
+}
+
+// readGroup reads new entries, by partition. It does not end with ctx while it
+// waits: what Redis hands out then would be nobody's for a while.
+func (b *Broker) readGroup(ctx context.Context, wait time.Duration, count int, from []int) (map[int][]redis.XMessage, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(wait, 0)+b.cfg.ReadTimeout)
+	defer cancel()
+	args := redis.XReadGroupArgs{Group: group, Consumer: b.cfg.Consumer, Count: int64(count), Block: wait}
+	of := make(map[string]int, len(from))
+	for _, p := range from {
+		args.Streams = append(args.Streams, b.keys.log(p))
+		of[b.keys.log(p)] = p
+	}
+	for range from {
+		args.Streams = append(args.Streams, ">")
+	}
+	streams, err := b.feeds.XReadGroup(ctx, &args).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read new entries: %w", err)
+	}
+	read := make(map[int][]redis.XMessage, len(streams))
+	for _, s := range streams {
+		read[of[s.Stream]] = s.Messages
+	}
+	return read, nil
+}
+
+// claim takes over what has not been settled for too long, whoever had it.
+func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
+	b.feed.mu.Lock()
+	defer b.feed.mu.Unlock()
+	if time.Now().Before(b.feed.claimNext) {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.ReadTimeout)
+	defer cancel()
+	var entries []broker.Entry
+	for p := range partitions {
+		if len(entries) >= limit {
+			return entries, nil // and look again at once
+		}
+		from := b.feed.claimFrom[p]
+		if from == "" {
+			from = "0-0"
+		}
+		records, next, err := b.feeds.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+			Stream: b.keys.log(p), Group: group, Consumer: b.cfg.Consumer,
+			MinIdle: b.cfg.ClaimAfter, Start: from, Count: int64(limit - len(entries)),
+		}).Result()
+		if err != nil {
+			if len(entries) > 0 {
+				return entries, nil
+			}
+			return nil, fmt.Errorf("claim entries: %w", err)
+		}
+		b.feed.claimFrom[p] = next
+		b.metrics.claimed.Add(float64(len(records)))
+		entries = b.collect(ctx, entries, p, records)
+	}
+	b.feed.claimNext = time.Now().Add(b.cfg.ClaimAfter / 4)
+	return entries, nil
+}
+
+// collect adds records of a partition. What is no message is put aside.
+func (b *Broker) collect(ctx context.Context, entries []broker.Entry, partition int, records []redis.XMessage) []broker.Entry {
+	for _, record := range records {
+		payload, _ := record.Values[field].(string)
+		m, err := decodeRecord(payload)
+		key := strconv.Itoa(partition) + ":" + record.ID
+		if err != nil {
+			if err := b.park(ctx, key, payload, err.Error()); err != nil {
+				b.cfg.Logger.Warn("an unreadable entry stays in the log", "entry", key, "error", err)
+			}
+			continue
+		}
+		entries = append(entries, broker.Entry{Key: key, Message: m})
+	}
+	return entries
+}
+
+// Settle implements broker.Feed. An entry leaves the stream before the list of
+// what is pending: if only the first is done, nobody is handed it any more.
+func (b *Broker) Settle(ctx context.Context, entries []broker.Entry) error {
+	var ids [partitions][]string
+	for _, e := range entries {
+		p, id, err := parseKey(e.Key)
+		if err != nil {
+			return err
+		}
+		ids[p] = append(ids[p], id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.ReadTimeout)
+	defer cancel()
+	pipe := b.feeds.Pipeline()
+	for p, some := range ids {
+		if len(some) > 0 {
+			pipe.XDel(ctx, b.keys.log(p), some...)
+			pipe.XAck(ctx, b.keys.log(p), group, some...)
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return b.unavailable(fmt.Errorf("settle %d entries: %w", len(entries), err), "the log of new messages cannot be written now")
+	}
+	return nil
+}
+
+// Park implements broker.Feed. The entry goes, with the reason, to the stream
+// "parked" of its partition.
+func (b *Broker) Park(ctx context.Context, e broker.Entry, reason string) error {
+	s := broker.Send{Room: e.Room, User: e.User, ID: e.ID, Text: e.Text}
+	return b.park(ctx, e.Key, string(appendBody(appendHeader(nil, &e.Message), &s)), reason)
+}
+
+func (b *Broker) park(ctx context.Context, key, payload, reason string) error {
+	p, id, err := parseKey(key)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.ReadTimeout)
+	defer cancel()
+	_, err = b.feeds.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.XAdd(ctx, &redis.XAddArgs{Stream: b.keys.parked(p), Values: []any{field, payload, "entry", id, "reason", reason}})
+		pipe.XDel(ctx, b.keys.log(p), id)
+		pipe.XAck(ctx, b.keys.log(p), group, id)
+		return nil
+	})
+	if err != nil {
+		return b.unavailable(fmt.Errorf("park entry %s: %w", key, err), "the log of new messages cannot be written now")
+	}
+	b.metrics.parked.Inc()
+	b.cfg.Logger.Error("a message can never be indexed and was put aside", "entry", key, "stream", b.keys.parked(p), "reason", reason)
+	return nil
+}
+
+func parseKey(key string) (partition int, id string, err error) {
+	first, id, ok := strings.Cut(key, ":")
+	partition, err = strconv.Atoi(first)
+	if !ok || err != nil || partition < 0 || partition >= partitions {
+		return 0, "", fmt.Errorf("entry %q is not of this feed", key)
+	}
+	return partition, id, nil
+}
+
+// makeGroups makes the consumer group where it is missing.
+func (b *Broker) makeGroups(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.ReadTimeout)
+	defer cancel()
+	pipe := b.feeds.Pipeline()
+	for p := range partitions {
+		pipe.XGroupCreateMkStream(ctx, b.keys.log(p), group, "0")
+	}
+	cmds, _ := pipe.Exec(ctx)
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
+			return fmt.Errorf("make the consumer group: %w", err)
+		}
+	}
+	return nil
+}
+
+// isNoGroup tells whether the group is gone, or the stream went while a read
+// waited for it.
+func isNoGroup(err error) bool {
+	return err != nil && (redis.HasErrorPrefix(err, "NOGROUP") || redis.HasErrorPrefix(err, "UNBLOCKED"))
+}
