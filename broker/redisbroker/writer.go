@@ -60,18 +60,17 @@ func (w *writer) run() {
 		case !w.failing.IsZero():
 			if err := w.trial(); err != nil {
 				w.report(err)
-				w.pause(trialEvery)
+				<-time.After(trialEvery)
 				continue
 			}
-			w.report(nil)
 		case len(w.waiting) == 0:
 			<-w.b.sends.wake
 			continue
 		}
-		if again, err := w.attempt(); err != nil {
-			w.report(err)
-		} else if again {
-			w.pause(rest)
+		again, err := w.attempt()
+		w.report(err)
+		if again {
+			<-time.After(rest)
 		}
 	}
 }
@@ -90,17 +89,13 @@ func (w *writer) forgetAnswered() {
 	w.waiting = kept
 }
 
-func (w *writer) pause(d time.Duration) {
-	<-time.After(d)
-}
-
 // trial finds out whether the log can be written, before anybody's message is
 // risked for it, and brings the script back that a restart of Redis has lost.
 func (w *writer) trial() error {
 	ctx, cancel := w.context()
 	defer cancel()
 	pipe := w.b.writes.Pipeline()
-	sendScript.Load(ctx, pipe)
+	pipe.ScriptLoad(ctx, sendSource)
 	pipe.Set(ctx, w.b.keys.probe, "", time.Minute)
 	_, err := pipe.Exec(ctx)
 	return err
