@@ -2,8 +2,10 @@ package redisbroker
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +28,7 @@ type Broker struct {
 	sends                         *queue[*request]
 	notices                       *queue[broker.Notice]
 	seen                          sightings
-	feed                          feed
+	feed                          *feed
 	backlog                       backlog
 	// asking bounds the calls of Config.Newest, fetching the reads of tails for
 	// receivers.
@@ -83,11 +85,14 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 		// The text of the error may hold the password.
 		return nil, errors.New("the address of Redis is not a redis:// URL")
 	}
+	// The driver has one logger for the whole process.
+	redis.SetLogger(driverLog{cfg.Logger})
 	b := newBroker(cfg, options)
 	if err := b.connect(ctx); err != nil {
 		b.disconnect()
 		return nil, fmt.Errorf("connect to Redis at %s: %w", options.Addr, err)
 	}
+	b.warnOfLoss(ctx)
 	b.start()
 	return b, nil
 }
@@ -97,7 +102,7 @@ func newBroker(cfg Config, options *redis.Options) *Broker {
 	b := &Broker{
 		cfg: cfg, keys: newKeys(cfg.Prefix),
 		sends: newQueue[*request](cfg.QueueBytes), notices: newQueue[broker.Notice](cfg.NoticeBytes),
-		seen:   sightings{rooms: map[bw.RoomID]sighting{}},
+		seen: sightings{rooms: map[bw.RoomID]sighting{}}, feed: newFeed(),
 		asking: make(chan struct{}, asking), fetching: make(chan struct{}, fetching),
 		followed: make(chan struct{}, 1), doubted: make(chan struct{}, 1),
 		rooms: map[bw.RoomID]*room{}, renewals: map[bw.RoomID]*renewal{},
@@ -164,11 +169,11 @@ func (b *Broker) spawn(f func()) bool {
 
 // Begin implements broker.Broker.
 func (b *Broker) Begin(ctx context.Context, room bw.RoomID) error {
-	heads, err := b.heads(ctx, ask{room: room, mode: modeBegin, seen: b.seen.of(room)})
+	h, err := b.oneHead(ctx, ask{room: room, mode: modeBegin, seen: b.seen.of(room)})
 	if err != nil {
 		return b.unavailable(err, "the room's log cannot be begun now")
 	}
-	b.seen.raise(room, heads[0].Position, 0)
+	b.seen.raise(room, h.Position, 0)
 	return nil
 }
 
@@ -177,6 +182,7 @@ func (b *Broker) Send(s broker.Send, done func(broker.Ack, error)) {
 	why, detail := refusedLog, "messages cannot be stored now"
 	if !b.isDown() {
 		r := &request{Send: s, done: done}
+		binary.BigEndian.PutUint64(r.nonce[:], rand.Uint64())
 		r.timer = time.AfterFunc(b.cfg.SendTimeout, func() { b.expire(r) })
 		if why = b.sends.put(r, r.cost()); why == accepted {
 			return

@@ -61,7 +61,7 @@ func (b *Broker) doubtAll() {
 	defer b.mu.Unlock()
 	for _, r := range b.rooms {
 		if _, doubted := b.doubts[r]; !doubted {
-			b.doubts[r] = causeSilent
+			b.doubts[r] = causeCheck
 		}
 	}
 }
@@ -104,10 +104,13 @@ func (b *Broker) checkRooms(asks []ask, rooms []*room, why map[*room]cause) bool
 		return false
 	}
 	for i, r := range rooms {
-		if heads[i].forgotten {
+		switch h := heads[i]; {
+		case h.err != nil:
+			b.cfg.Logger.Error("a room's log cannot be read", "room", int64(r.id), "error", h.err)
+		case h.forgotten:
 			b.renew(ask{room: r.id, mode: modeRenew})
-		} else {
-			r.tell(heads[i], why[r])
+		default:
+			r.tell(h, why[r])
 		}
 	}
 	return true

@@ -90,12 +90,10 @@ type notice struct {
 	PresenceVersion int64     `json:"version,omitempty"`
 }
 
-func encodeNotice(n *broker.Notice) ([]byte, error) {
-	b, err := json.Marshal(notice{n.Typing, n.Joined, n.Left, n.Users, n.PresenceVersion})
-	if err != nil {
-		return nil, fmt.Errorf("encode a notice: %w", err)
-	}
-	return append([]byte{kindNotice}, b...), nil
+func encodeNotice(n *broker.Notice) []byte {
+	// Strings and numbers cannot fail.
+	b, _ := json.Marshal(notice{n.Typing, n.Joined, n.Left, n.Users, n.PresenceVersion})
+	return append([]byte{kindNotice}, b...)
 }
 
 func decodeNotice(room bw.RoomID, payload string) (broker.Notice, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,7 @@ type Config struct {
 	// with one prefix share one log.
 	Prefix string
 	// Consumer names this server among the readers of the feed (a random name).
-	// Two that run at once should not share it.
+	// Redis remembers each name, so a server should keep its own.
 	Consumer string
 	// Newest tells the newest message of a room in the durable history; zero for
 	// a room without any. It is asked when the log has forgotten a room, and only
@@ -114,6 +115,8 @@ func (c *Config) validate() error {
 	switch {
 	case c.URL == "":
 		return errors.New("the address of Redis is missing")
+	case strings.ContainsAny(c.Prefix, "{}"):
+		return errors.New("the prefix of the keys must not have braces")
 	case c.BacklogEntries < 1 || c.BacklogEntries >= leap:
 		return fmt.Errorf("a partition's backlog is bounded by 1 to %d entries, not %d", leap-1, c.BacklogEntries)
 	}

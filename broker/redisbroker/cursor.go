@@ -61,7 +61,7 @@ func (c *cursor) take(m *bw.Message, record string) place {
 
 // print is that of the record handed out with a seq; 0 if it is not remembered.
 func (c *cursor) print(seq bw.Seq) uint64 {
-	if c.prints == nil || seq <= c.at.Seq-remembered {
+	if c.prints == nil || seq < 1 || seq <= c.at.Seq-remembered {
 		return 0
 	}
 	return c.prints[seq%remembered]

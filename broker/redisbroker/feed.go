@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,13 +24,26 @@ const (
 
 // feed is what reading the feed remembers.
 type feed struct {
-	mu sync.Mutex // guards the rest
-	// claimNext is when entries that nobody settles are looked for next;
-	// claimFrom is where in each partition.
-	claimNext time.Time
-	claimFrom [partitions]string
-	// first is the partition that a read which cannot cover all begins with.
-	first int
+	// first is the partition that the next read begins with.
+	first atomic.Uint64
+	// claims is held by the one who looks for entries that nobody settles.
+	claims chan *claims
+}
+
+// claims is when to look for such entries next, and where in each partition.
+type claims struct {
+	next time.Time
+	from [partitions]string
+}
+
+func newFeed() *feed {
+	c := &claims{}
+	for p := range c.from {
+		c.from[p] = "0-0"
+	}
+	f := &feed{claims: make(chan *claims, 1)}
+	f.claims <- c
+	return f
 }
 
 // Read implements broker.Feed.
@@ -89,12 +102,11 @@ func (b *Broker) readSome(ctx context.Context, limit int) ([]broker.Entry, error
 
 // shares tells how many entries to read at first, and of which partitions.
 func (b *Broker) shares(limit int) (share int, streams []int) {
-	b.feed.mu.Lock()
-	defer b.feed.mu.Unlock()
-	for i := range min(limit, partitions) {
-		streams = append(streams, (b.feed.first+i)%partitions)
+	n := min(limit, partitions)
+	first := int(b.feed.first.Add(uint64(n)) % partitions)
+	for i := range n {
+		streams = append(streams, (first+i)%partitions)
 	}
-	b.feed.first = (b.feed.first + len(streams)) % partitions
 	return max(1, limit/partitions), streams
 }
 
@@ -128,9 +140,14 @@ func (b *Broker) readGroup(ctx context.Context, wait time.Duration, count int, f
 
 // claim takes over what has not been settled for too long, whoever had it.
 func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
-	b.feed.mu.Lock()
-	defer b.feed.mu.Unlock()
-	if time.Now().Before(b.feed.claimNext) {
+	var c *claims
+	select {
+	case c = <-b.feed.claims:
+		defer func() { b.feed.claims <- c }()
+	default:
+		return nil, nil // another read does
+	}
+	if time.Now().Before(c.next) {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.ReadTimeout)
@@ -140,13 +157,9 @@ func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
 		if len(entries) >= limit {
 			return entries, nil // and look again at once
 		}
-		from := b.feed.claimFrom[p]
-		if from == "" {
-			from = "0-0"
-		}
 		records, next, err := b.feeds.XAutoClaim(ctx, &redis.XAutoClaimArgs{
 			Stream: b.keys.log(p), Group: group, Consumer: b.cfg.Consumer,
-			MinIdle: b.cfg.ClaimAfter, Start: from, Count: int64(limit - len(entries)),
+			MinIdle: b.cfg.ClaimAfter, Start: c.from[p], Count: int64(limit - len(entries)),
 		}).Result()
 		if err != nil {
 			if len(entries) > 0 {
@@ -154,11 +167,11 @@ func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
 			}
 			return nil, fmt.Errorf("claim entries: %w", err)
 		}
-		b.feed.claimFrom[p] = next
+		c.from[p] = next
 		b.metrics.claimed.Add(float64(len(records)))
 		entries = b.collect(ctx, entries, p, records)
 	}
-	b.feed.claimNext = time.Now().Add(b.cfg.ClaimAfter / 4)
+	c.next = time.Now().Add(b.cfg.ClaimAfter / 4)
 	return entries, nil
 }
 
@@ -186,7 +199,7 @@ func (b *Broker) Settle(ctx context.Context, entries []broker.Entry) error {
 	for _, e := range entries {
 		p, id, err := parseKey(e.Key)
 		if err != nil {
-			return err
+			return b.unavailable(err, "the entry cannot be settled")
 		}
 		ids[p] = append(ids[p], id)
 	}
@@ -215,7 +228,7 @@ func (b *Broker) Park(ctx context.Context, e broker.Entry, reason string) error 
 func (b *Broker) park(ctx context.Context, key, payload, reason string) error {
 	p, id, err := parseKey(key)
 	if err != nil {
-		return err
+		return b.unavailable(err, "the entry cannot be parked")
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.ReadTimeout)
 	defer cancel()

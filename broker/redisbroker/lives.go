@@ -64,11 +64,10 @@ type renewal struct {
 
 // headOf reads where a room is, and begins its next life if it was forgotten.
 func (b *Broker) headOf(ctx context.Context, room bw.RoomID) (head, error) {
-	heads, err := b.heads(ctx, ask{room: room, mode: modeRead, seen: b.seen.of(room)})
+	h, err := b.oneHead(ctx, ask{room: room, mode: modeRead, seen: b.seen.of(room)})
 	if err != nil {
 		return head{}, err
 	}
-	h := heads[0]
 	if h.forgotten {
 		r := b.renew(ask{room: room, mode: modeRenew})
 		select {
@@ -129,11 +128,10 @@ func (b *Broker) beginLife(a ask) (head, error) {
 		a.seen.Position = seen.Position
 	}
 	a.seen.timestamp = seen.timestamp
-	heads, err := b.heads(b.ctx, a)
+	h, err := b.oneHead(b.ctx, a)
 	if err != nil {
 		return head{}, fmt.Errorf("begin a new life of room %d: %w", a.room, err)
 	}
-	h := heads[0]
 	if h.begun {
 		b.metrics.lives.WithLabelValues(string(a.mode)).Inc()
 		b.cfg.Logger.Warn("the log has lost messages: a room begins a new life",

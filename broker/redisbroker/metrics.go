@@ -23,10 +23,10 @@ const (
 type cause string
 
 const (
-	// causeHole is a message that did not follow the last one, causeSilent one
-	// that nobody had announced.
+	// causeHole is a message that did not follow the last one, causeCheck a head
+	// that was read and is newer than what has arrived yet, or ever will.
 	causeHole      cause = "hole"
-	causeSilent    cause = "silent_loss"
+	causeCheck     cause = "check"
 	causeOverflow  cause = "overflow"
 	causeReconnect cause = "reconnect"
 )
@@ -91,7 +91,7 @@ func newMetrics(r prometheus.Registerer, b *Broker) *metrics {
 		dropped:        vec("notices_dropped_total", "Notices that were not told, by reason.", string(refusedFull), string(refusedClosed), string(refusedLog)),
 		lives:          vec("lives_total", "New lives of rooms, begun because the log had lost messages, by reason.", string(modeRenew), string(modeFork)),
 		newestFailures: counter("newest_failures_total", "Lives begun without an answer of the history."),
-		resyncs:        vec("resyncs_total", "Rooms read again from the tail, by reason.", string(causeHole), string(causeSilent), string(causeOverflow), string(causeReconnect)),
+		resyncs:        vec("resyncs_total", "Rooms read again from the tail, by reason.", string(causeHole), string(causeCheck), string(causeOverflow), string(causeReconnect)),
 		gaps:           counter("gaps_total", "Gaps told to the receivers of a room."),
 		subscriptions:  counter("subscriptions_total", "Connections of the subscription, the first one and those after a loss."),
 		parked:         counter("parked_total", "Entries put aside because they can never be indexed."),

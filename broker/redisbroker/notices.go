@@ -18,9 +18,16 @@ func (b *Broker) Notify(n broker.Notice) {
 func (b *Broker) tellNotices() {
 	for {
 		items, open := b.notices.take()
+		works := true
 		for len(items) > 0 {
 			n := min(len(items), b.cfg.BatchMessages)
-			b.publish(items[:n])
+			works = works && b.publish(items[:n])
+			if !works {
+				b.metrics.dropped.WithLabelValues(string(refusedLog)).Add(float64(n))
+			}
+			for i := range items[:n] {
+				b.notices.release(noticeCost(&items[i]))
+			}
 			items = items[n:]
 		}
 		if !open {
@@ -30,25 +37,17 @@ func (b *Broker) tellNotices() {
 	}
 }
 
-// publish tells some notices. What does not get through is not repeated: it
-// would be old news.
-func (b *Broker) publish(notices []broker.Notice) {
+// publish tells some notices. What does not get through, and what waits behind
+// it, is not tried again: it would be old news.
+func (b *Broker) publish(notices []broker.Notice) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.SendTimeout)
 	defer cancel()
 	pipe := b.reads.Pipeline()
 	for i := range notices {
-		b.notices.release(noticeCost(&notices[i]))
-		payload, err := encodeNotice(&notices[i])
-		if err != nil {
-			b.metrics.dropped.WithLabelValues(string(refusedLog)).Inc()
-			continue
-		}
-		pipe.Publish(ctx, b.keys.channel(notices[i].Room), payload)
+		pipe.Publish(ctx, b.keys.channel(notices[i].Room), encodeNotice(&notices[i]))
 	}
-	n := pipe.Len()
-	if _, err := pipe.Exec(ctx); err != nil {
-		b.metrics.dropped.WithLabelValues(string(refusedLog)).Add(float64(n))
-	}
+	_, err := pipe.Exec(ctx)
+	return err == nil
 }
 
 // noticeCost is roughly what a notice takes in memory.

@@ -98,6 +98,8 @@ type head struct {
 	floor     bw.Seq
 	forgotten bool
 	begun     bool
+	// err is what Redis says against this room alone.
+	err error
 }
 
 // heads calls the head script for each, in one pipeline.
@@ -125,18 +127,27 @@ func (b *Broker) tryHeads(ctx context.Context, asks []ask) ([]head, error) {
 			string(a.mode), clock, int64(a.seen.Epoch), int64(a.seen.Seq), int64(a.seen.timestamp),
 			int64(a.durable.Epoch), int64(a.durable.Seq))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
 	heads := make([]head, len(asks))
 	for i, cmd := range cmds {
 		r, err := parseReply(cmd)
-		if err != nil {
+		if _, said := errors.AsType[redis.Error](err); err != nil && (!said || isNoScript(err)) {
 			return nil, err
 		}
-		heads[i] = head{Position: r.Position, floor: bw.Seq(r.extra), forgotten: r.verdict == forgotten, begun: r.verdict == begun}
+		heads[i] = head{
+			Position: r.Position, floor: bw.Seq(r.extra), forgotten: r.verdict == forgotten, begun: r.verdict == begun, err: err,
+		}
 	}
 	return heads, nil
+}
+
+// oneHead calls the head script.
+func (b *Broker) oneHead(ctx context.Context, a ask) (head, error) {
+	heads, err := b.heads(ctx, a)
+	if err != nil {
+		return head{}, err
+	}
+	return heads[0], heads[0].err
 }
 
 // isNoScript tells whether Redis has lost a script, as it does with a restart.

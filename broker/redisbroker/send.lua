@@ -2,7 +2,8 @@
 --
 -- KEYS: the room's meta, the room's tail, the partition's log, the send's memory
 -- ARGV: seen epoch, seen seq, body, fingerprint of the text, dedupe window (ms),
---       bound of the log (entries), tail messages, tail age (ms), tail bytes, channel
+--       bound of the log (entries), tail messages, tail age (ms), tail bytes, channel,
+--       nonce of the request (8 bytes)
 --
 -- Answers {verdict, epoch, seq, timestamp}; the verdicts are those of scripts.go.
 
@@ -10,9 +11,10 @@ local HEADER = '>BI8I8I8I8'
 
 local known = redis.call('GET', KEYS[4])
 if known then
-  local epoch, seq, ts, rest = struct.unpack('>I8I8I8', known)
-  if string.sub(known, rest) ~= ARGV[4] then return {2} end
-  return {1, epoch, seq, ts}
+  local epoch, seq, ts, nonce, text = struct.unpack('>I8I8I8c8c16', known)
+  if text ~= ARGV[4] then return {2} end
+  -- The same request may come again when its first answer was lost.
+  return {nonce == ARGV[11] and 0 or 1, epoch, seq, ts}
 end
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'ts', 'bytes')
@@ -37,7 +39,8 @@ if type(added) == 'table' then
 end
 redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', seq), 'ts', string.format('%.0f', ts), 'bytes', string.format('%.0f', bytes))
 redis.call('XADD', KEYS[3], '*', 'm', record)
-redis.call('SET', KEYS[4], struct.pack('>I8I8I8', epoch, seq, ts) .. ARGV[4], 'PX', ARGV[5])
+redis.call('SET', KEYS[4], struct.pack('>I8I8I8', epoch, seq, ts) .. ARGV[11] .. ARGV[4], 'PX', ARGV[5])
+redis.call('PUBLISH', ARGV[10], record)
 
 -- Now and then the oldest of the tail go, a few more than have come since.
 local EVERY, SOME = 16, 32
@@ -52,5 +55,4 @@ if seq % EVERY == 0 then
   end
 end
 
-redis.call('PUBLISH', ARGV[10], record)
 return {0, epoch, seq, ts}

@@ -71,7 +71,7 @@ func (r *room) join(h head, receiver broker.Receiver) (*subscription, bw.Positio
 		at = r.published
 	} else if at != r.published {
 		// It is on its way, or was not announced, or is of a new life.
-		r.news = &news{h, causeSilent}
+		r.news = &news{h, causeCheck}
 	}
 	r.wake()
 	s := &subscription{room: r, receiver: receiver, last: at.Seq}

@@ -26,6 +26,8 @@ type request struct {
 	broker.Send
 	done  func(broker.Ack, error)
 	timer *time.Timer
+	// nonce tells the request from another one for the same message.
+	nonce [8]byte
 	// claimed is by the one who answers, answered by done having returned.
 	claimed, answered atomic.Bool
 }
@@ -120,7 +122,7 @@ func (w *writer) attempt() (again bool, err error) {
 	pipe := w.b.writes.Pipeline()
 	cmds := make([]*redis.Cmd, len(batch))
 	for i, r := range batch {
-		cmds[i] = w.b.command(ctx, pipe, &r.Send)
+		cmds[i] = w.b.command(ctx, pipe, r)
 	}
 	// Each command has its own error.
 	_, _ = pipe.Exec(ctx)
@@ -157,14 +159,15 @@ func (w *writer) batch() []*request {
 }
 
 // command is one send.
-func (b *Broker) command(ctx context.Context, pipe redis.Pipeliner, s *broker.Send) *redis.Cmd {
+func (b *Broker) command(ctx context.Context, pipe redis.Pipeliner, r *request) *redis.Cmd {
+	s := &r.Send
 	seen := b.seen.of(s.Room)
 	log := b.keys.log(partitionOf(s.Room))
 	return sendScript.EvalSha(ctx, pipe,
 		[]string{b.keys.meta(s.Room), b.keys.tail(s.Room), log, b.keys.sent(s.Room, s.User, s.ID)},
 		int64(seen.Epoch), int64(seen.Seq), appendBody(nil, s), fingerprint([]byte(s.Text)),
 		bw.DedupeWindow.Milliseconds(), b.cfg.BacklogEntries,
-		b.cfg.TailMessages, b.cfg.TailAge.Milliseconds(), b.cfg.TailBytes, b.keys.channel(s.Room))
+		b.cfg.TailMessages, b.cfg.TailAge.Milliseconds(), b.cfg.TailBytes, b.keys.channel(s.Room), r.nonce[:])
 }
 
 // settle answers a request as the log did; false leaves it for another attempt.
