@@ -57,11 +57,10 @@ func (r *room) fetch(to bw.Seq) error {
 }
 
 // fetched delivers records of the tail. Between them, older ones may have left it.
-func (r *room) fetched(records []redis.XMessage) {
+func (r *room) fetched(entries []redis.XMessage) {
 	var batch []bw.Message
-	for _, record := range records {
-		payload, _ := record.Values[field].(string)
-		m, err := decodeRecord(payload)
+	for _, entry := range entries {
+		m, record, err := decodeEntry(entry)
 		if err != nil || m.Epoch != r.cursor.at.Epoch {
 			continue
 		}
@@ -70,7 +69,7 @@ func (r *room) fetched(records []redis.XMessage) {
 			batch = nil
 			r.skip(bw.Position{Epoch: m.Epoch, Seq: m.Seq - 1})
 		}
-		if r.cursor.take(&m, payload) == follows {
+		if r.cursor.take(&m, record) == follows {
 			batch = append(batch, m)
 		}
 	}
@@ -81,9 +80,6 @@ func (r *room) fetched(records []redis.XMessage) {
 func (r *room) tear() {
 	r.b.renew(ask{room: r.id, mode: modeFork, seen: sighting{Position: r.cursor.at}})
 }
-
-// field is the name of a stream entry's record.
-const field = "m"
 
 // fetchTail reads records for receivers, for a few rooms at a time.
 func (b *Broker) fetchTail(room bw.RoomID, from, to bw.Seq) ([]redis.XMessage, error) {

@@ -144,8 +144,7 @@ func (b *Broker) measureBacklog() {
 		entries += lengths[p].Val()
 		aside += parked[p].Val()
 		for _, record := range oldest[p].Val() {
-			payload, _ := record.Values[field].(string)
-			if m, err := decodeRecord(payload); err == nil {
+			if m, _, err := decodeEntry(record); err == nil {
 				age = max(age, int64(bw.MillisOf(now.Val())-m.Timestamp))
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/redis/go-redis/v9"
+
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
 )
@@ -22,6 +24,9 @@ const (
 
 	headerSize = 1 + 4*8
 	roomSize   = 8
+
+	// field is the name of the record in a stream's entry.
+	field = "m"
 )
 
 var errRecord = errors.New("not a record of this version")
@@ -69,6 +74,13 @@ func decodeRecord(record string) (bw.Message, error) {
 	}
 	m.ID, m.User, m.Text = bw.MessageID(id), bw.Name(user), text
 	return m, nil
+}
+
+// decodeEntry reads the record of a stream's entry.
+func decodeEntry(entry redis.XMessage) (m bw.Message, record string, err error) {
+	record, _ = entry.Values[field].(string)
+	m, err = decodeRecord(record)
+	return m, record, err
 }
 
 func cutString(s string) (first, rest string, ok bool) {

@@ -80,8 +80,9 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// leap is what the first seq of a new life is above everything that is known of
-// the room: more than can be stored of it and not be in the history yet.
+// leap is how far a new life begins above what is known of its room when the
+// clock cannot be trusted: more than can be stored of it and not be in the
+// history yet. It is in head.lua, too.
 const leap = 1 << 20
 
 func (c Config) withDefaults() Config {

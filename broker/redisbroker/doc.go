@@ -45,16 +45,17 @@
 // A room's life is named by its epoch. A new one begins when the log has no meta of
 // the room (Redis was flushed, or dropped the key), when it has less than this
 // server has seen (a fail-over lost the newest), or when a seq was seen twice
-// (after such a fail-over). Every call passes what its server has seen. Its epoch is
-// the time in milliseconds, above all known epochs; its first seq is above 1,000
-// times that, and more than 2^20 above every seq that is known of the room: from
-// this server, the tail, and the history if that answers.
+// (after such a fail-over). Every call passes what its server has seen. The epoch
+// is the time in milliseconds, and the life's seqs begin above 1,000 times that.
 //
 // No seq is given twice, then, as long as a room gets less than 1,000 messages a
 // millisecond: a later life begins above all seqs of earlier ones, whether any of
-// them is in the history, even if several lives were lost one after the other.
-// If the clock went back the history guards this: what it does not have yet is at
-// most the backlog of a partition, which is bounded below 2^20. Seqs stay below 2^53.
+// them is in the history or known to anybody, and even if several lives were
+// lost one after the other. Should the clock say that a life begins before what
+// is known of the room (from this server, the tail, or the history if that
+// answers), it has gone back. The epoch is then moved on, until the seqs begin more
+// than 2^20 above what is known: what the history does not have yet is at most
+// the backlog of a partition, which is bounded below that. Seqs stay below 2^53.
 //
 // # What an ack covers
 //

@@ -28,17 +28,19 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- A clock that is a day ahead is wrong, and would make all later ones follow it.
 local life = math.max(now, math.min(clock, now + 86400000))
-local bytes, first = 0, 1
+local first, bytes = 1, 0
 if mode ~= 'begin' then
-  local top = math.max(seenSeq, durableSeq, seq or 0)
+  local known, top = math.max(seenEpoch, durableEpoch, epoch or 0), math.max(seenSeq, durableSeq, seq or 0)
   local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
   if newest then
     local _, _, newestSeq, newestTs, newestBytes = struct.unpack('>BI8I8I8I8', newest[2][2])
     top, ts, bytes = math.max(top, newestSeq), math.max(ts or 0, newestTs), newestBytes
   end
-  life = math.max(life, seenEpoch + 1, durableEpoch + 1, (epoch or 0) + 1)
   -- Above all that was ever given: see the package comment.
-  first = math.max(life * 1000, top + 1048576) + 1
+  if life <= known or life * 1000 <= top then
+    life = math.max(known + 1, math.ceil((top + 1048576) / 1000))
+  end
+  first = life * 1000 + 1
 end
 local function whole(n) return string.format('%.0f', n) end
 redis.call('HSET', KEYS[1], 'epoch', whole(life), 'seq', whole(first - 1), 'floor', whole(first),

@@ -39,10 +39,10 @@ func (b *Broker) newestOf(ctx context.Context, room bw.RoomID, from bw.Seq, to b
 	}
 	messages := make([]bw.Message, 0, len(records))
 	for _, record := range records {
-		payload, _ := record.Values[field].(string)
-		m, err := decodeRecord(payload)
-		if err != nil || m.Position() != to {
-			break
+		// What cannot be read is at no position.
+		m, _, _ := decodeEntry(record)
+		if m.Position() != to {
+			break // what is older does not reach the head
 		}
 		messages = append(messages, m)
 		to.Seq--
