@@ -16,7 +16,7 @@ LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 UNIT = $$($(GO) list ./... | grep -v '/integration/')
 
 .NOTPARALLEL:
-.PHONY: help build cross run test test-short test-unit test-client test-integration tools fmt lint fuzz bench clean
+.PHONY: help build cross run test test-short test-unit test-client test-integration tools images fmt lint fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ run: build ## build, start on LISTEN (127.0.0.1:8080) with its data in DATA (dat
 	@echo "Open http://$(LISTEN)/ in a browser; Ctrl-C stops."
 	@exec bin/breakwater serve --listen $(LISTEN) --data $(DATA)
 
-test: tools build test-client test-unit test-integration ## everything; installs what is missing on Debian
+test: tools images build test-client test-unit test-integration ## everything; installs what is missing on Debian
 
 test-short: ## unit tests without the race detector, no browser, no processes
 	$(GO) test -short $(UNIT)
@@ -39,12 +39,15 @@ test-unit: ## unit tests with the race detector
 test-client: ## tests of the browser client (Node)
 	node --test client/js/test/*.test.js
 
-# One package at a time: they start servers and browsers and watch clocks.
-test-integration: ## the binary as a whole: contract, crashes, browser
+# One package at a time: they start services, servers and browsers and watch clocks.
+test-integration: ## real services and the binary as a whole: contract, crashes, browser
 	$(GO) test -p 1 -count=1 -timeout 10m ./integration/...
 
-tools: ## check for Node and Chromium; as root on Debian, install what is missing
+tools: ## check for Node, Chromium and nginx; as root on Debian, install what is missing
 	scripts/tools
+
+images: ## pull or build the images of Redis, MySQL and Elasticsearch; as root on Debian, install and start Docker
+	integration/images/build
 
 fmt: ## format all Go code
 	$(LINT) fmt

@@ -21,8 +21,9 @@ const (
 )
 
 // await asks until the service answers, the context ends or gone says that it
-// never will. The error is the last answer's.
+// never will. The error says what the last answer was.
 func (k kind) await(ctx context.Context, url string, gone func(context.Context) error) error {
+	var reason error
 	for {
 		try, cancel := context.WithTimeout(ctx, oneTry)
 		err := k.answers(try, url)
@@ -30,12 +31,15 @@ func (k kind) await(ctx context.Context, url string, gone func(context.Context) 
 		if err == nil {
 			return nil
 		}
+		if reason == nil || ctx.Err() == nil {
+			reason = err
+		}
 		if gone := gone(ctx); gone != nil {
 			return gone
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w", k.name, err)
+			return fmt.Errorf("%s does not answer: %w", k.name, reason)
 		case <-time.After(between):
 		}
 	}
@@ -47,7 +51,7 @@ func redisAnswers(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("reading the address: %w", err)
 	}
-	options.MaxRetries, options.DialerRetries = -1, 1
+	options.MaxRetries, options.DialerRetries, options.ContextTimeoutEnabled = -1, 1, true
 	client := redis.NewClient(options)
 	defer client.Close()
 	return client.Ping(ctx).Err()

@@ -48,14 +48,32 @@ func connect(ctx context.Context) (*testcontainers.DockerProvider, error) {
 		return nil, err
 	}
 	log.SetDefault(log.NewNoopLogger())
-	provider, err := testcontainers.NewDockerProvider()
+	err := namedDockerAnswers(ctx)
+	var provider *testcontainers.DockerProvider
+	if err == nil {
+		provider, err = testcontainers.NewDockerProvider()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("no Docker answers: start it, as root on Debian make images does: %w", err)
+		return nil, fmt.Errorf("no Docker answers (%s): start it, as make images does as root on Debian", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	if err := removeLeftovers(ctx, provider.Client()); err != nil {
 		return nil, errors.Join(err, provider.Close())
 	}
 	return provider, nil
+}
+
+// namedDockerAnswers fails if DOCKER_HOST names a Docker that does not answer:
+// the library would go on to another one.
+func namedDockerAnswers(ctx context.Context) error {
+	if os.Getenv("DOCKER_HOST") == "" {
+		return nil
+	}
+	docker, err := client.New(client.FromEnv)
+	if err != nil {
+		return err
+	}
+	_, err = docker.Ping(ctx, client.PingOptions{})
+	return errors.Join(err, docker.Close())
 }
 
 func createWith(ctx context.Context, provider *testcontainers.DockerProvider, k kind) (*Service, error) {

@@ -25,7 +25,7 @@ func start(ctx context.Context, k kind) (*Service, error) {
 	defer cancel()
 	if given := os.Getenv(k.variable); given != "" {
 		s := &Service{URL: given, kind: k}
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		// The address is not shown: it may hold a password.
 		if err := k.await(ctx, given, func(context.Context) error { return nil }); err != nil {

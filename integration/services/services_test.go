@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +19,29 @@ import (
 	"github.com/breakwater-chat/breakwater/integration/services"
 )
 
+// child makes this program a process that starts a Redis, says how that went and
+// ends without closing it.
+const child = "SERVICES_TEST_CHILD"
+
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	if os.Getenv(child) == "" {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	s, err := services.StartRedis(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(s.URL)
+}
+
+func runChild(t *testing.T, environment ...string) (said string, err error) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0])
+	c.Env = append(append(c.Environ(), child+"=yes", "BREAKWATER_TEST_REDIS="), environment...)
+	out, err := c.Output()
+	return strings.TrimSpace(string(out)), err
 }
 
 // subject is one service with a way to write one value into it and to read it.
@@ -70,6 +93,7 @@ func withRedis(url string, do func(*redis.Client) error) error {
 	if err != nil {
 		return err
 	}
+	options.ContextTimeoutEnabled, options.DialerRetries, options.MaxRetries = true, 1, -1
 	c := redis.NewClient(options)
 	return errors.Join(do(c), c.Close())
 }
@@ -163,6 +187,92 @@ func TestLives(t *testing.T) {
 			if s.URL != url {
 				t.Errorf("URL: got %s, want %s as before", s.URL, url)
 			}
+		})
+	}
+}
+
+// What a process that is no more has left is removed, what a living one has stays.
+func TestLeftoversAreRemoved(t *testing.T) {
+	t.Setenv("BREAKWATER_TEST_REDIS", "")
+	redis := subjects[0]
+	left, err := runChild(t)
+	if err != nil {
+		t.Fatalf("%v: %s", err, left)
+	}
+	if err := redis.write(t.Context(), left); err != nil {
+		t.Fatalf("the child's Redis: %v", err)
+	}
+	first := start(t, redis)
+	if err := redis.write(t.Context(), left); err == nil {
+		t.Error("the Redis of a process that is no more still answers")
+	}
+	start(t, redis)
+	if err := redis.write(t.Context(), first.URL); err != nil {
+		t.Errorf("the first Redis of a living process: %v", err)
+	}
+}
+
+func TestDatabasesAreApart(t *testing.T) {
+	s := start(t, subjects[1])
+	var gone string
+	t.Run("one test", func(t *testing.T) {
+		gone = s.Database(t)
+		other := s.Database(t)
+		for _, dsn := range []string{gone, other} {
+			// Each makes the same table.
+			if err := subjects[1].write(t.Context(), dsn); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if got, err := subjects[1].read(t.Context(), gone); err == nil {
+		t.Errorf("after the test: read %q, want the database dropped", got)
+	}
+}
+
+// A given service is used, and left alone by what hurts.
+func TestGivenAddress(t *testing.T) {
+	t.Setenv("BREAKWATER_TEST_REDIS", "")
+	own := start(t, subjects[0])
+	t.Setenv("BREAKWATER_TEST_REDIS", own.URL)
+	given := start(t, subjects[0])
+	if given.URL != own.URL {
+		t.Errorf("URL: got %s, want %s as given", given.URL, own.URL)
+	}
+	for name, hurt := range map[string]func(context.Context) error{
+		"kill": given.Kill, "start": given.Start, "pause": given.Pause, "unpause": given.Unpause,
+	} {
+		if err := hurt(t.Context()); err == nil || !strings.Contains(err.Error(), "BREAKWATER_TEST_REDIS") {
+			t.Errorf("%s: got %v, want an error that names the variable", name, err)
+		}
+	}
+	if err := given.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if err := subjects[0].write(t.Context(), own.URL); err != nil {
+		t.Errorf("after close: %v", err)
+	}
+}
+
+// Whoever cannot have a service is told in one line what to do.
+func TestWhatIsMissingIsSaid(t *testing.T) {
+	for _, test := range []struct {
+		name, setting, want string
+	}{
+		{"no Docker", "DOCKER_HOST=unix:///nowhere/docker.sock", "make images"},
+		{"no service at the given address", "BREAKWATER_TEST_REDIS=redis://127.0.0.1:1/0", "BREAKWATER_TEST_REDIS"},
+		{"a given address that is none", "BREAKWATER_TEST_REDIS=nonsense", "BREAKWATER_TEST_REDIS"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			began := time.Now()
+			said, err := runChild(t, test.setting)
+			if err == nil || !strings.Contains(said, test.want) || strings.Contains(said, "\n") {
+				t.Errorf("got %v, %q; want an error of one line with %q", err, said, test.want)
+			}
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("took %v, want at most 20 s", took)
+			}
+			t.Log(said)
 		})
 	}
 }
