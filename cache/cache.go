@@ -3,12 +3,24 @@
 //
 // A cache holds copies only: everything in it can be loaded again, so every
 // error of a cache is survivable and a lost entry costs time, not truth.
+//
+// What a cache must not do is bring back what is no longer true: a server reads
+// a value at its source, another changes and deletes it, and the first one keeps
+// what it has read. So whoever keeps what he loads takes a mark of the key before
+// he loads, and sets since that mark.
 package cache
 
 import (
 	"context"
 	"time"
 )
+
+// Mark stands for the time between two changes of a key. The empty mark stands
+// for none.
+type Mark string
+
+// MarkLife is how long a mark serves; it is longer than any load.
+const MarkLife = time.Minute
 
 // Cache keeps byte values under string keys for a time.
 type Cache interface {
@@ -18,6 +30,12 @@ type Cache interface {
 	// Set keeps a value until ttl (positive) is over or room is needed. The cache
 	// owns the value from then on.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	// Mark returns the mark of a key. It is the same on every server until the key
+	// is set or deleted, and then one that never was before. The cache may forget
+	// a mark early, as it may a value.
+	Mark(ctx context.Context, key string) (Mark, error)
+	// SetSince is Set if the mark is still the key's, and does nothing otherwise.
+	SetSince(ctx context.Context, mark Mark, key string, value []byte, ttl time.Duration) error
 	// Delete forgets keys, on every server that shares the cache. When it
 	// returns, no Get returns what was set before.
 	Delete(ctx context.Context, keys ...string) error

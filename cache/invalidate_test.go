@@ -2,6 +2,8 @@ package cache_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -50,39 +52,89 @@ func TestInvalidateForgets(t *testing.T) {
 	s.want(gives("new"), "new", true)
 }
 
-// A load reads the old value; it changes and is invalidated; the load ends.
+// A load reads the old value; it changes and is invalidated, by this server or
+// another one; the load ends.
 func TestInvalidateDuringALoadDoesNotBringTheOldValueBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, source := open(t), newTruth("old")
-		var early sync.WaitGroup
-		early.Go(func() { s.want(source.load, "old", true) })
-		<-source.read
-		source.set("new")
-		s.invalidate()
-		close(source.gate)
-		early.Wait()
-		s.want(source.load, "new", true)
-	})
+	for _, row := range []struct {
+		name         string
+		blind, other bool
+		want         string
+	}{
+		{"by the same server", false, false, "new"},
+		{"by another server", false, true, "new"},
+		{"by another server, without marks", true, true, "old"}, // it would
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, source := open(t), newTruth("old")
+				s.cache.blind = row.blind
+				changer := s
+				if row.other {
+					changer = openOver(t, s.cache)
+				}
+				var early sync.WaitGroup
+				early.Go(func() { s.want(source.load, "old", true) })
+				<-source.read
+				source.set("new")
+				changer.invalidate()
+				close(source.gate)
+				early.Wait()
+				s.want(source.load, row.want, true)
+				changer.want(source.load, row.want, true)
+			})
+		})
+	}
 }
 
-// Who asks after an invalidation is not given what a load from before it brings.
+// Who asks after an invalidation is not given what a load from before it brings,
+// on whatever server that was.
 func TestNobodyJoinsALoadFromBeforeAnInvalidation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, source := open(t), newTruth("old")
+		other := openOver(t, s.cache)
 		var callers sync.WaitGroup
-		callers.Go(func() { s.want(source.load, "old", true) })
-		<-source.read
-		source.set("new")
-		s.invalidate()
-		callers.Go(func() { s.want(source.load, "new", true) })
-		synctest.Wait()
+		for i, changer := range []*subject{s, other, s} {
+			before, after := fmt.Sprint(i), fmt.Sprint(i+1)
+			source.set(before)
+			changer.invalidate()
+			callers.Go(func() { s.want(source.load, before, true) })
+			<-source.read
+			source.set(after)
+			changer.invalidate()
+			callers.Go(func() { s.want(source.load, after, true) })
+			<-source.read
+		}
 		close(source.gate)
 		callers.Wait()
 	})
 }
 
+// Without a cache there are no marks; a server still knows what it did itself.
+func TestNobodyJoinsALoadFromBeforeAnInvalidationWithoutACache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, source := open(t), newTruth("old")
+		s.cache.err = errSource
+		var callers sync.WaitGroup
+		callers.Go(func() { s.want(source.load, "old", true) })
+		callers.Go(func() { s.want(source.load, "old", true) })
+		<-source.read
+		synctest.Wait()
+		source.set("new")
+		if err := s.Invalidate(t.Context(), "key"); !errors.Is(err, errSource) {
+			t.Errorf("invalidate: got %v, want %v", err, errSource)
+		}
+		callers.Go(func() { s.want(source.load, "new", true) })
+		<-source.read
+		close(source.gate)
+		callers.Wait()
+		if extra := len(source.read); extra > 0 {
+			t.Errorf("loads: got %d more than two", extra)
+		}
+	})
+}
+
 // The load is already writing the old value into the cache.
-func TestInvalidateWaitsForARunningStore(t *testing.T) {
+func TestInvalidateDuringAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
 		storing, gate := make(chan struct{}), make(chan struct{})
@@ -91,14 +143,12 @@ func TestInvalidateWaitsForARunningStore(t *testing.T) {
 			<-gate
 			s.cache.onSet = nil
 		}
-		var caller, invalidation sync.WaitGroup
+		var caller sync.WaitGroup
 		caller.Go(func() { s.want(gives("old"), "old", true) })
 		<-storing
-		invalidation.Go(s.invalidate)
-		synctest.Wait()
+		s.invalidate() // waits for nobody
 		close(gate)
 		caller.Wait()
-		invalidation.Wait()
 		s.want(gives("new"), "new", true)
 	})
 }
@@ -116,6 +166,7 @@ func TestInvalidateFindsAllLoadsOfAKey(t *testing.T) {
 		s.cache.onDelete = load
 		s.invalidate()
 		s.cache.onDelete = nil
+		s.invalidate()
 		load()
 		source.set("new")
 		s.invalidate()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -36,9 +35,9 @@ type LoaderConfig[T any] struct {
 	OnCacheError func(error)
 }
 
-// Loader reads values through a cache. However many callers miss the same key
-// at once, one load runs for them all. It belongs to no caller: who gives up
-// leaves it to the others. Errors are given to those who wait and never kept.
+// Loader reads values through a cache. However many callers of a process miss the
+// same key at once, one load runs for them all. It belongs to no caller: who gives
+// up leaves it to the others. Errors are given to those who wait and never kept.
 type Loader[T any] struct {
 	cfg   LoaderConfig[T]
 	cache Cache
@@ -48,18 +47,8 @@ type Loader[T any] struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
-	mu      sync.Mutex // guards the rest, and the fields of the flights
-	closed  bool
-	flights map[string][]*flight
-}
-
-// flight is one load on its way.
-type flight struct {
-	// stale says that the key was invalidated after the load had begun: what it
-	// brings may be old and must not be kept.
-	stale bool
-	// storing is closed when the value is in the cache; nil before that begins.
-	storing chan struct{}
+	mu     sync.Mutex // guards closed: no load begins after it is set
+	closed bool
 }
 
 // result is what a load brings: a value, or the knowledge that there is none.
@@ -71,9 +60,7 @@ type result[T any] struct {
 // NewLoader makes a loader in front of a cache, which stays the caller's.
 func NewLoader[T any](cache Cache, cfg LoaderConfig[T]) *Loader[T] {
 	stopped, stop := context.WithCancel(context.Background())
-	return &Loader[T]{
-		cfg: cfg, cache: cache, stopped: stopped, stop: stop, flights: map[string][]*flight{},
-	}
+	return &Loader[T]{cfg: cfg, cache: cache, stopped: stopped, stop: stop}
 }
 
 // Get gives the value of a key, and false if there is none. On a miss load is
@@ -86,8 +73,14 @@ func (l *Loader[T]) Get(
 	if r, ok := l.cached(ctx, key); ok {
 		return r.value, r.found, nil
 	}
-	done := l.group.DoChan(key, func() (any, error) {
-		return l.fly(context.WithoutCancel(ctx), key, load)
+	mark, err := l.cache.Mark(ctx, key)
+	if err != nil {
+		l.cacheFailed(fmt.Errorf("mark %q: %w", key, err))
+	}
+	// A load serves those who came with its mark: who comes after the value was
+	// invalidated, on whatever server, has another one.
+	done := l.group.DoChan(flight(key, mark), func() (any, error) {
+		return l.fly(context.WithoutCancel(ctx), key, mark, load)
 	})
 	select {
 	case shared := <-done:
@@ -101,44 +94,22 @@ func (l *Loader[T]) Get(
 	}
 }
 
-// Invalidate forgets keys whose truth has changed. When it returns, no Get that
-// begins then gives the old value, not even if a load was running meanwhile. A
-// load that runs in another process is not known here: its value lives until
+// flight names a load.
+func flight(key string, mark Mark) string { return string(mark) + " " + key }
+
+// Invalidate forgets keys whose truth has changed. When it returns without an
+// error, no Get that begins then, on any server, gives the old value, not even if
+// a load was running meanwhile. After an error other servers may give it until
 // its TTL is over.
 func (l *Loader[T]) Invalidate(ctx context.Context, keys ...string) error {
-	for _, stored := range l.outdate(keys) {
-		select {
-		case <-stored:
-		case <-ctx.Done():
-			return fmt.Errorf("invalidate %q: %w", keys, context.Cause(ctx))
-		}
-	}
 	err := l.cache.Delete(ctx, keys...)
-	// Only now: a load that began before the delete may have found the old value
-	// in the cache, and nobody may join it any more.
 	for _, key := range keys {
-		l.group.Forget(key)
+		l.group.Forget(flight(key, "")) // a load that began while the cache was away
 	}
 	if err != nil {
 		return fmt.Errorf("invalidate %q: %w", keys, err)
 	}
 	return nil
-}
-
-// outdate keeps running loads from storing what they bring, and gives what to
-// wait for where one is storing already.
-func (l *Loader[T]) outdate(keys []string) (storing []<-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, key := range keys {
-		for _, f := range l.flights[key] {
-			f.stale = true
-			if f.storing != nil {
-				storing = append(storing, f.storing)
-			}
-		}
-	}
-	return storing
 }
 
 // Close ends running loads and waits for them.
@@ -153,13 +124,12 @@ func (l *Loader[T]) Close() {
 // fly is one load: the cache once more, for another one may just have ended,
 // then the source, then into the cache.
 func (l *Loader[T]) fly(
-	ctx context.Context, key string, load func(context.Context) (T, bool, error),
+	ctx context.Context, key string, mark Mark, load func(context.Context) (T, bool, error),
 ) (result[T], error) {
-	f, err := l.takeOff(key)
-	if err != nil {
+	if err := l.begin(); err != nil {
 		return result[T]{}, err
 	}
-	defer l.land(key, f)
+	defer l.running.Done()
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	defer context.AfterFunc(l.stopped, cancel)()
@@ -172,59 +142,33 @@ func (l *Loader[T]) fly(
 		return result[T]{}, err
 	}
 	r := result[T]{value, found}
-	return r, l.keep(ctx, key, f, r)
+	return r, l.keep(ctx, key, mark, r)
 }
 
-func (l *Loader[T]) takeOff(key string) (*flight, error) {
+func (l *Loader[T]) begin() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, ErrLoaderClosed
+		return ErrLoaderClosed
 	}
 	l.running.Add(1)
-	f := &flight{}
-	l.flights[key] = append(l.flights[key], f)
-	return f, nil
+	return nil
 }
 
-func (l *Loader[T]) land(key string, f *flight) {
-	l.mu.Lock()
-	rest := slices.DeleteFunc(l.flights[key], func(other *flight) bool { return other == f })
-	if len(rest) > 0 {
-		l.flights[key] = rest
-	} else {
-		delete(l.flights, key)
-	}
-	if f.storing != nil {
-		close(f.storing)
-	}
-	l.mu.Unlock()
-	l.running.Done()
-}
-
-// keep stores what a load brought, unless it is stale.
-func (l *Loader[T]) keep(ctx context.Context, key string, f *flight, r result[T]) error {
+// keep stores what a load brought, if it is worth keeping and there is a mark.
+func (l *Loader[T]) keep(ctx context.Context, key string, mark Mark, r result[T]) error {
 	ttl := l.cfg.TTL
 	if !r.found {
 		ttl = l.cfg.NegativeTTL
 	}
-	if ttl <= 0 {
+	if ttl <= 0 || mark == "" {
 		return nil
 	}
 	entry, err := l.encode(r)
 	if err != nil {
 		return fmt.Errorf("encode the value of %q: %w", key, err)
 	}
-	l.mu.Lock()
-	stale := f.stale
-	if !stale {
-		f.storing = make(chan struct{})
-	}
-	l.mu.Unlock()
-	if stale {
-		return nil
-	}
-	if err := l.cache.Set(ctx, key, entry, jittered(ttl)); err != nil {
+	if err := l.cache.SetSince(ctx, mark, key, entry, jittered(ttl)); err != nil {
 		l.cacheFailed(fmt.Errorf("keep %q: %w", key, err))
 	}
 	return nil

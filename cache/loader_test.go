@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -31,15 +30,18 @@ type fakeCache struct {
 	mu      sync.Mutex // guards the rest
 	values  map[string][]byte
 	expires map[string]time.Time
+	changes map[string]int // the marks
 	ttls    []time.Duration
 	err     error
+	// blind makes SetSince as good as Set.
+	blind bool
 	// These run, if not nil, after a get that found nothing, before a set takes
 	// effect, and after a delete.
 	onMiss, onSet, onDelete func()
 }
 
 func newFakeCache() *fakeCache {
-	return &fakeCache{values: map[string][]byte{}, expires: map[string]time.Time{}}
+	return &fakeCache{values: map[string][]byte{}, expires: map[string]time.Time{}, changes: map[string]int{}}
 }
 
 func (c *fakeCache) Get(_ context.Context, key string) ([]byte, bool, error) {
@@ -58,22 +60,50 @@ func (c *fakeCache) Get(_ context.Context, key string) ([]byte, bool, error) {
 }
 
 func (c *fakeCache) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.set(key, value, ttl)
+}
+
+func (c *fakeCache) set(key string, value []byte, ttl time.Duration) error {
+	if c.err != nil {
+		return c.err
+	}
+	c.values[key], c.expires[key] = value, time.Now().Add(ttl)
+	c.changes[key]++
+	c.ttls = append(c.ttls, ttl)
+	return nil
+}
+
+func (c *fakeCache) mark(key string) cache.Mark { return cache.Mark(fmt.Sprint("m", c.changes[key])) }
+
+func (c *fakeCache) Mark(_ context.Context, key string) (cache.Mark, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return "", c.err
+	}
+	return c.mark(key), nil
+}
+
+func (c *fakeCache) SetSince(_ context.Context, mark cache.Mark, key string, value []byte, ttl time.Duration) error {
 	if c.onSet != nil {
 		c.onSet()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if mark != c.mark(key) && !c.blind {
 		return c.err
 	}
-	c.values[key], c.expires[key] = value, time.Now().Add(ttl)
-	c.ttls = append(c.ttls, ttl)
-	return nil
+	return c.set(key, value, ttl)
 }
 
 func (c *fakeCache) Delete(_ context.Context, keys ...string) error {
 	c.mu.Lock()
-	maps.DeleteFunc(c.values, func(key string, _ []byte) bool { return slices.Contains(keys, key) })
+	for _, key := range keys {
+		delete(c.values, key)
+		c.changes[key]++
+	}
 	err := c.err
 	c.mu.Unlock()
 	if c.onDelete != nil {
@@ -88,17 +118,26 @@ func (c *fakeCache) Close() error { return nil }
 type subject struct {
 	*testing.T
 	*cache.Loader[string]
-	cache  *fakeCache
+	cache *fakeCache
+
+	mu     sync.Mutex // guards errors
 	errors []error
 }
 
-func open(t *testing.T) *subject {
-	s := &subject{T: t, cache: newFakeCache()}
-	s.Loader = cache.NewLoader(s.cache, cache.LoaderConfig[string]{
+func open(t *testing.T) *subject { return openOver(t, newFakeCache()) }
+
+// openOver is one of several servers over one cache.
+func openOver(t *testing.T, c *fakeCache) *subject {
+	s := &subject{T: t, cache: c}
+	s.Loader = cache.NewLoader(c, cache.LoaderConfig[string]{
 		TTL: ttl, NegativeTTL: negativeTTL, Timeout: timeout,
-		Encode:       func(text string) ([]byte, error) { return []byte(text), nil },
-		Decode:       func(b []byte) (string, error) { return string(b), nil },
-		OnCacheError: func(err error) { s.errors = append(s.errors, err) },
+		Encode: func(text string) ([]byte, error) { return []byte(text), nil },
+		Decode: func(b []byte) (string, error) { return string(b), nil },
+		OnCacheError: func(err error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.errors = append(s.errors, err)
+		},
 	})
 	t.Cleanup(s.Close)
 	return s

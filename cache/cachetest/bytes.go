@@ -58,6 +58,14 @@ func endedContext(s *subject) {
 		if err := c.Set(ctx, fresh, []byte("b"), long); err == nil {
 			s.want(fresh, "b")
 		}
+		marked := newKey()
+		mark := s.mark(marked)
+		if again, err := c.Mark(ctx, marked); err == nil && again != mark || err != nil && again != "" {
+			s.Errorf("mark through view %d: got %q, %v, want %q or an error", i, again, err, mark)
+		}
+		if err := c.SetSince(ctx, mark, marked, []byte("c"), long); err == nil {
+			s.want(marked, "c")
+		}
 		if err := c.Delete(ctx, there); err == nil {
 			s.wantMissing(there)
 		}

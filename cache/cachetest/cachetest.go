@@ -32,9 +32,13 @@ func Run(t *testing.T, open func(t *testing.T) []cache.Cache) {
 		{"a value that was got stays as it was", unchanged},
 		{"a value expires by its own time to live", expires},
 		{"a new value gets a new time to live", renewed},
+		{"what was loaded since a mark is kept", kept},
+		{"what was loaded before a change is not", outdated},
+		{"marks last from change to change", named},
 		{"an ended context gives an error or the truth", endedContext},
 		{"keys may be used from many goroutines", concurrent},
 		{"nobody gets what was deleted while others use the key", deletedAtOnce},
+		{"nobody gets what others loaded before a delete", loadedAtOnce},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := &subject{T: t, caches: open(t)}

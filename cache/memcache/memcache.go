@@ -4,6 +4,8 @@ package memcache
 import (
 	"context"
 	"math"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/breakwater-chat/breakwater/cache"
@@ -23,13 +25,17 @@ const defaultBytes = 32 << 20
 // what is often used (W-TinyLFU). Its methods never fail and ignore contexts.
 type Cache struct {
 	entries *otter.Cache[string, entry]
+	marks   atomic.Uint64 // given so far
 }
 
 var _ cache.Cache = (*Cache)(nil)
 
+// entry is what is known of a key: a value, its mark, or both.
 type entry struct {
 	value []byte
-	ttl   time.Duration
+	held  bool // there is a value
+	mark  cache.Mark
+	until time.Time
 }
 
 // New makes an empty cache. Close stops its goroutine.
@@ -41,7 +47,7 @@ func New(cfg Config) *Cache {
 		MaximumWeight: uint64(cfg.MaxBytes),
 		Weigher:       weigh,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, entry]) time.Duration {
-			return e.Value.ttl
+			return time.Until(e.Value.until)
 		}),
 		// Evictions run on the goroutine that sets: the bound holds when Set
 		// returns, and no goroutine is left behind.
@@ -51,19 +57,50 @@ func New(cfg Config) *Cache {
 
 // weigh is roughly what an entry takes in memory.
 func weigh(key string, e entry) uint32 {
-	const overhead = 128
+	const overhead = 192
 	return uint32(min(overhead+len(key)+len(e.value), math.MaxUint32))
 }
 
 // Get implements cache.Cache.
 func (c *Cache) Get(_ context.Context, key string) ([]byte, bool, error) {
-	e, ok := c.entries.GetIfPresent(key)
-	return e.value, ok, nil
+	e, _ := c.entries.GetIfPresent(key)
+	return e.value, e.held, nil
 }
 
 // Set implements cache.Cache.
 func (c *Cache) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
-	c.entries.Set(key, entry{value, ttl})
+	c.entries.Set(key, holding(value, ttl))
+	return nil
+}
+
+func holding(value []byte, ttl time.Duration) entry {
+	return entry{value: value, held: true, until: time.Now().Add(ttl)}
+}
+
+// Mark implements cache.Cache. The mark of a key that has a value goes with it.
+func (c *Cache) Mark(_ context.Context, key string) (cache.Mark, error) {
+	var mark cache.Mark
+	c.entries.Compute(key, func(e entry, found bool) (entry, otter.ComputeOp) {
+		if mark = e.mark; mark != "" {
+			return e, otter.CancelOp
+		}
+		mark = cache.Mark(strconv.FormatUint(c.marks.Add(1), 36))
+		if e.mark = mark; !found {
+			e.until = time.Now().Add(cache.MarkLife)
+		}
+		return e, otter.WriteOp
+	})
+	return mark, nil
+}
+
+// SetSince implements cache.Cache.
+func (c *Cache) SetSince(_ context.Context, mark cache.Mark, key string, value []byte, ttl time.Duration) error {
+	c.entries.Compute(key, func(e entry, _ bool) (entry, otter.ComputeOp) {
+		if mark == "" || e.mark != mark {
+			return e, otter.CancelOp
+		}
+		return holding(value, ttl), otter.WriteOp
+	})
 	return nil
 }
 

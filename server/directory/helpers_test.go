@@ -181,5 +181,9 @@ type brokenCache struct{}
 
 func (brokenCache) Get(context.Context, string) ([]byte, bool, error)        { return nil, false, errCache }
 func (brokenCache) Set(context.Context, string, []byte, time.Duration) error { return errCache }
-func (brokenCache) Delete(context.Context, ...string) error                  { return errCache }
-func (brokenCache) Close() error                                             { return nil }
+func (brokenCache) Mark(context.Context, string) (cache.Mark, error)         { return "", errCache }
+func (brokenCache) SetSince(context.Context, cache.Mark, string, []byte, time.Duration) error {
+	return errCache
+}
+func (brokenCache) Delete(context.Context, ...string) error { return errCache }
+func (brokenCache) Close() error                            { return nil }
