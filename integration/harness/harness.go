@@ -20,20 +20,31 @@ const Patience = 30 * time.Second
 // Binary is a built server.
 type Binary struct{ path string }
 
+// Existing is a server that was built elsewhere.
+func Existing(path string) Binary { return Binary{path} }
+
 // Build compiles the server of the module that the working directory is in,
 // with flags for go build (such as -race), into a folder of the caller's.
 func Build(folder, name string, flags ...string) (Binary, error) {
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	root, err := moduleRoot()
 	if err != nil {
-		return Binary{}, fmt.Errorf("finding the module: %w", err)
+		return Binary{}, err
 	}
 	b := Binary{filepath.Join(folder, name)}
 	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", b.path, "./cmd/breakwater")...)
-	build.Dir = string(bytes.TrimSpace(root))
+	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return Binary{}, fmt.Errorf("building the server: %w\n%s", err, out)
 	}
 	return b, nil
+}
+
+func moduleRoot() (string, error) {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("finding the module: %w", err)
+	}
+	return string(bytes.TrimSpace(root)), nil
 }
 
 // Command is a run of the binary with arguments, not started yet.

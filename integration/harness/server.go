@@ -30,11 +30,16 @@ type Server struct {
 	verdict    error
 }
 
-// Launch starts a server on a free port of 127.0.0.1, unless the flags say
-// otherwise, and waits until it prints that it listens. The caller stops it.
+// Launch starts an embedded server with its data in that folder, on a free port
+// of 127.0.0.1 unless the flags say otherwise, and waits until it prints that it
+// listens. The caller stops it.
 func (b Binary) Launch(data string, flags ...string) (*Server, error) {
+	return b.serve(append([]string{"--listen", "127.0.0.1:0", "--data", data}, flags...))
+}
+
+func (b Binary) serve(flags []string) (*Server, error) {
 	s := &Server{ended: make(chan struct{})}
-	s.command = b.Command(append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, flags...)...)
+	s.command = b.Command(append([]string{"serve"}, flags...)...)
 	s.command.Env = append(s.command.Environ(), "GORACE=halt_on_error=0 exitcode=66")
 	s.command.Stderr = &s.log
 	stdout, err := s.command.StdoutPipe()

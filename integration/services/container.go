@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -20,6 +18,8 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+
+	"github.com/breakwater-chat/breakwater/integration/loopback"
 )
 
 // label marks containers with HOST/PID of the process that they belong to.
@@ -80,7 +80,7 @@ func createWith(ctx context.Context, provider *testcontainers.DockerProvider, k 
 	if _, err := provider.Client().ImageInspect(ctx, k.image); errdefs.IsNotFound(err) {
 		return nil, fmt.Errorf("no image %s: run make images", k.image)
 	}
-	port, err := freePort(ctx)
+	port, err := loopback.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -106,19 +106,6 @@ func createWith(ctx context.Context, provider *testcontainers.DockerProvider, k 
 		return nil, fmt.Errorf("making a container for %s: %w", k.name, err)
 	}
 	return &Service{URL: k.url(fmt.Sprintf("127.0.0.1:%d", port)), kind: k, id: made.GetContainerID()}, nil
-}
-
-// freePort finds a port of 127.0.0.1 below those that systems give to outgoing
-// connections, which would else be taken while the service is down.
-func freePort(ctx context.Context) (int, error) {
-	for range 100 {
-		port := 20000 + rand.IntN(10000)
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("found no free port between 20000 and 30000")
 }
 
 // removeLeftovers removes the containers of test processes of this machine that
