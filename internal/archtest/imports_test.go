@@ -78,7 +78,7 @@ var mayUse = map[string][]string{
 	"github.com/redis/go-redis":      {"broker/redisbroker", "cache/rediscache"},
 	"github.com/go-sql-driver/mysql": {"store/mysqlstore", "migrations"},
 	"github.com/elastic":             {"history/elastic", "migrations"},
-	"github.com/sony/gobreaker":      {"internal", "history/elastic"},
+	"github.com/sony/gobreaker":      {"internal", "history/elastic", "cache/rediscache"},
 	"github.com/testcontainers":      {"integration"},
 	"github.com/Shopify/toxiproxy":   {"integration"},
 	"k8s.io":                         {"integration", "deploy"},

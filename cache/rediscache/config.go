@@ -1,0 +1,51 @@
+package rediscache
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config says where the cache is. A zero field takes the default named with it.
+type Config struct {
+	// URL is the address of Redis, redis://user:password@host:port/database or
+	// rediss://. It must be given.
+	URL string
+	// Prefix begins every key ("breakwater:cache:"). Caches with one prefix are
+	// views of one cache.
+	Prefix string
+	// Timeout bounds every call (250 ms).
+	Timeout time.Duration
+	// Rest is how long calls fail at once after some have failed (500 ms); then
+	// one tries again.
+	Rest time.Duration
+	// Registerer takes the metrics; nil keeps them unregistered.
+	Registerer prometheus.Registerer
+	// Log gets a line when Redis stops answering and one when it is back; nil
+	// discards them.
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Prefix = cmp.Or(c.Prefix, "breakwater:cache:")
+	c.Timeout = cmp.Or(c.Timeout, 250*time.Millisecond)
+	c.Rest = cmp.Or(c.Rest, 500*time.Millisecond)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.URL == "":
+		return errors.New("the address of Redis is missing")
+	case strings.ContainsAny(c.Prefix, "{}"):
+		return errors.New("the prefix of the keys must not have braces")
+	}
+	return nil
+}
