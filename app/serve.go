@@ -148,17 +148,19 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	a.undo = append(a.undo, p.close)
 	meter := observe.NewMeter(registry)
 	p.store, p.history, p.broker = meter.Store(p.store), meter.History(p.history), meter.Broker(p.broker)
+	cached := directory.NewCachedStore(p.store, p.cache, log)
+	a.undo = append(a.undo, cached.Close)
 	key, verifier, err := loadKeys(f, log)
 	if err != nil {
 		return nil, err
 	}
 	a.undo = append(a.undo, func() error { verifier.Close(); return nil })
-	lease, err := takeLease(ctx, p.store, log)
+	lease, err := takeLease(ctx, cached, log)
 	if err != nil {
 		return nil, err
 	}
 	a.undo = append(a.undo, lease.release)
-	names := directory.New(p.store, p.cache, log)
+	names := directory.New(p.store, []cache.Cache{p.cache}, log)
 	a.undo = append(a.undo, func() error { names.Close(); return nil })
 
 	share := divide(f.MaxConnections, descriptors)
@@ -167,7 +169,7 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	cfg.PingInterval, cfg.SilenceTimeout = f.PingInterval, f.SilenceTimeout
 	cfg.Limits.MaxText, cfg.Limits.MaxMessage, cfg.Limits.MaxBody = f.MaxText, f.MaxMessage, f.MaxBody
 	a.hub, err = live.New(cfg, live.Deps{
-		Broker: p.broker, History: p.history, Members: p.store, Identity: lease.identity, Rooms: names,
+		Broker: p.broker, History: p.history, Members: cached, Identity: lease.identity, Rooms: names,
 		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{Rate: f.SendRate, Burst: f.SendBurst, MaxKeys: maxUsersMetered})},
 		Registerer: registry, Log: log,
 	})
@@ -181,7 +183,7 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	web.MaxSilent, web.MaxReading, web.MaxIdle = share.silent, share.reading, share.idle
 	web.CertFile, web.KeyFile = f.TLSCert, f.TLSKey
 	a.http, err = server.New(web, server.Deps{
-		Hub: a.hub, Store: p.store, History: p.history, Directory: names,
+		Hub: a.hub, Store: cached, History: p.history, Directory: names,
 		Key: key, Verifier: verifier, Hasher: auth.NewHasher(runtime.GOMAXPROCS(0)),
 		SignUps: admission.NewBuckets(admission.Config{Rate: f.SignupRate, Burst: f.SignupBurst, MaxKeys: maxAddressesMetered}),
 		Logins:  admission.NewLoginGuard(maxNamesGuarded),

@@ -22,6 +22,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker/membroker"
+	"github.com/breakwater-chat/breakwater/cache"
 	"github.com/breakwater-chat/breakwater/cache/memcache"
 	"github.com/breakwater-chat/breakwater/history/sqlitefts"
 	"github.com/breakwater-chat/breakwater/server/admission"
@@ -98,8 +99,9 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 	must(err)
 	messages, err := sqlitefts.Open(ctx, sqlitefts.Config{Path: filepath.Join(dir, "messages.db")})
 	must(err)
-	broker, cache := membroker.New(membroker.Config{}, messages), memcache.New(memcache.Config{MaxBytes: 1 << 20})
-	names := directory.New(s.store, cache, slog.New(slog.DiscardHandler))
+	broker, memory := membroker.New(membroker.Config{}, messages), memcache.New(memcache.Config{MaxBytes: 1 << 20})
+	names := directory.New(s.store, []cache.Cache{memory}, log)
+	cached := directory.NewCachedStore(s.store, memory, log)
 	key, err := auth.LoadKey(writeFile(t, "token.key", "a secret of tests that is long enough"))
 	must(err)
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{Own: key, Log: log})
@@ -107,7 +109,7 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 	identity, err := s.store.Register(ctx, "test", time.Hour)
 	must(err)
 	hub, err := live.New(live.DefaultConfig(), live.Deps{
-		Broker: broker, History: messages, Members: s.store, Identity: identity, Rooms: names,
+		Broker: broker, History: messages, Members: cached, Identity: identity, Rooms: names,
 		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{})},
 		Registerer: registry, Log: log,
 	})
@@ -117,13 +119,13 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 		verifier.Close()
 		names.Close()
 		must(broker.Close())
-		must(cache.Close())
+		must(memory.Close())
 		must(messages.Close())
-		must(s.store.Close())
+		must(cached.Close())
 	})
 	cfg := DefaultConfig()
 	s.deps = Deps{
-		Hub: hub, Store: s.store, History: messages, Directory: names, Key: key, Verifier: verifier, Hasher: auth.NewHasher(2),
+		Hub: hub, Store: cached, History: messages, Directory: names, Key: key, Verifier: verifier, Hasher: auth.NewHasher(2),
 		SignUps: admission.NewBuckets(admission.Config{}), Logins: admission.NewLoginGuard(100), Registry: registry, Log: log,
 	}
 	if change != nil {

@@ -48,7 +48,6 @@ func (s *Server) createRoom(r *request) error {
 	if err != nil {
 		return err
 	}
-	s.deps.Directory.RoomCreated(r.ctx, room)
 	return r.answer(fasthttp.StatusCreated, wire.CreatedRoom{ID: room.ID, Name: room.Name, CreatedAt: room.CreatedAt})
 }
 

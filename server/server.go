@@ -62,8 +62,6 @@ func DefaultConfig() Config {
 type Directory interface {
 	FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error)
 	EnsureUser(ctx context.Context, name bw.Name) (bw.User, error)
-	// RoomCreated says that a room exists from now on.
-	RoomCreated(ctx context.Context, room bw.Room)
 }
 
 // Dependency is something that readiness needs.

@@ -1,5 +1,9 @@
-// Package directory finds users and rooms by what never changes of them, through
-// a cache, so that a storm of joins asks the store for each of them once.
+// Package directory answers questions about users and rooms out of caches, so
+// that a storm of people asks the store for each thing once.
+//
+// A Directory knows what never changes of them; a CachedStore is a store whose
+// reads that people make over and over come from a cache, and whose writes make
+// every server forget what they have changed before they return.
 package directory
 
 import (
@@ -21,10 +25,13 @@ type Store interface {
 	EnsureUser(ctx context.Context, name bw.Name) (bw.User, error)
 }
 
-// Times to live in the cache. That there is no such room is worth little: it can
-// be made at any moment.
+// Times to live of users and rooms, which never change. In the cache that all
+// servers share they are known as long as a token usually lasts: who comes back
+// with his token needs no store. That there is no such room is worth little: it
+// can be made at any moment.
 const (
-	keepFound  = 10 * time.Minute
+	keepFound  = 24 * time.Hour
+	keepNear   = 10 * time.Minute
 	keepAbsent = 2 * time.Second
 	loadLimit  = 5 * time.Second
 )
@@ -32,34 +39,27 @@ const (
 // Directory knows users and rooms.
 type Directory struct {
 	store Store
-	rooms *cache.Loader[bw.Room]
-	users *cache.Loader[bw.User]
+	rooms tiers[bw.Room]
+	users tiers[bw.User]
 }
 
-// New makes a directory; store and cache stay the caller's. What goes wrong
-// with the cache is logged and survived.
-func New(s Store, c cache.Cache, log *slog.Logger) *Directory {
-	return &Directory{store: s, rooms: newLoader[bw.Room](c, log), users: newLoader[bw.User](c, log)}
-}
-
-func newLoader[T any](c cache.Cache, log *slog.Logger) *cache.Loader[T] {
-	return cache.NewLoader(c, cache.LoaderConfig[T]{
-		OnCacheError: func(err error) { log.Debug("the cache failed", "error", err) },
-		TTL:          keepFound, NegativeTTL: keepAbsent, Timeout: loadLimit,
-		Encode: func(v T) ([]byte, error) { return json.Marshal(v) },
-		Decode: func(b []byte) (v T, err error) { err = json.Unmarshal(b, &v); return v, err },
-	})
+// New makes a directory; the store and the caches stay the caller's. The last
+// cache is the one that all servers share; before it there may be one of this
+// process, which spares the way to it. What goes wrong with a cache is logged and
+// survived.
+func New(s Store, caches []cache.Cache, log *slog.Logger) *Directory {
+	return &Directory{store: s, rooms: newTiers[bw.Room](caches, log), users: newTiers[bw.User](caches, log)}
 }
 
 // Close ends what is being loaded.
 func (d *Directory) Close() {
-	d.rooms.Close()
-	d.users.Close()
+	d.rooms.close()
+	d.users.close()
 }
 
 // FindRoom fails with NoSuchRoom if there is none.
 func (d *Directory) FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error) {
-	room, found, err := d.rooms.Get(ctx, roomKey(id), func(ctx context.Context) (bw.Room, bool, error) {
+	room, found, err := d.rooms.get(ctx, roomKey(id), func(ctx context.Context) (bw.Room, bool, error) {
 		found, err := d.store.FindRoom(ctx, id)
 		if bw.KindOf(err) == bw.NoSuchRoom {
 			return bw.Room{}, false, nil
@@ -70,20 +70,14 @@ func (d *Directory) FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error)
 	case err != nil:
 		return bw.Room{}, failure(err, "rooms cannot be looked up now")
 	case !found:
-		return bw.Room{}, bw.Errorf(bw.NoSuchRoom, "there is no room %d", id)
+		return bw.Room{}, noSuchRoom(id)
 	}
 	return room, nil
 }
 
-// RoomCreated makes a room known at once, also where its absence was.
-func (d *Directory) RoomCreated(ctx context.Context, room bw.Room) {
-	// The absence would be forgotten by itself soon.
-	_ = d.rooms.Invalidate(ctx, roomKey(room.ID))
-}
-
 // EnsureUser returns the user of a name and makes it if there is none.
 func (d *Directory) EnsureUser(ctx context.Context, name bw.Name) (bw.User, error) {
-	user, _, err := d.users.Get(ctx, "user:"+string(name), func(ctx context.Context) (bw.User, bool, error) {
+	user, _, err := d.users.get(ctx, "user:"+string(name), func(ctx context.Context) (bw.User, bool, error) {
 		user, err := d.store.EnsureUser(ctx, name)
 		return user, err == nil, err
 	})
@@ -95,6 +89,8 @@ func (d *Directory) EnsureUser(ctx context.Context, name bw.Name) (bw.User, erro
 
 func roomKey(id bw.RoomID) string { return "room:" + strconv.FormatInt(int64(id), 10) }
 
+func noSuchRoom(id bw.RoomID) error { return bw.Errorf(bw.NoSuchRoom, "there is no room %d", id) }
+
 // failure keeps an error's kind and gives one to what has none, such as a
 // caller's deadline.
 func failure(err error, detail string) error {
@@ -102,4 +98,52 @@ func failure(err error, detail string) error {
 		return err
 	}
 	return bw.Unavailablef(fmt.Errorf("directory: %w", err), "%s", detail)
+}
+
+// tiers are loaders one behind the other, the nearest first: each asks the next
+// for what it has not.
+type tiers[T any] []*cache.Loader[T]
+
+func newTiers[T any](caches []cache.Cache, log *slog.Logger) (t tiers[T]) {
+	for i, c := range caches {
+		found, absent := keepNear, time.Duration(0) // nobody could tell it of a new room
+		if i == len(caches)-1 {
+			found, absent = keepFound, keepAbsent
+		}
+		t = append(t, newLoader[T](c, found, absent, log))
+	}
+	return t
+}
+
+// get asks the nearest tier, and the source if there is none.
+func (t tiers[T]) get(
+	ctx context.Context, key string, load func(context.Context) (T, bool, error),
+) (value T, found bool, err error) {
+	if len(t) == 0 {
+		return load(ctx)
+	}
+	further := func(ctx context.Context) (T, bool, error) { return t[1:].get(ctx, key, load) }
+	value, found, err = t[0].Get(ctx, key, further)
+	if !found && err == nil && len(t) > 1 {
+		// What this process is loading for another caller may be from before the
+		// change of another server: only the shared cache knows of that.
+		return further(ctx)
+	}
+	return value, found, err
+}
+
+func (t tiers[T]) close() {
+	for _, l := range t {
+		l.Close()
+	}
+}
+
+// newLoader makes one that keeps values as JSON.
+func newLoader[T any](c cache.Cache, found, absent time.Duration, log *slog.Logger) *cache.Loader[T] {
+	return cache.NewLoader(c, cache.LoaderConfig[T]{
+		TTL: found, NegativeTTL: absent, Timeout: loadLimit,
+		Encode:       func(v T) ([]byte, error) { return json.Marshal(v) },
+		Decode:       func(b []byte) (v T, err error) { err = json.Unmarshal(b, &v); return v, err },
+		OnCacheError: func(err error) { log.Debug("the cache failed", "error", err) },
+	})
 }

@@ -79,7 +79,6 @@ func TestABrokenCacheCostsTimeOnly(t *testing.T) {
 	d, w := openWith(t, m, brokenCache{})
 	wantNoRoom(t, d, 1)
 	m.create(room)
-	d.RoomCreated(t.Context(), room)
 	wantRoom(t, d, room)
 	wantUser(t, d, bw.User{ID: 1, Name: "ann", CreatedAt: 1})
 	wantUser(t, d, bw.User{ID: 1, Name: "ann", CreatedAt: 1})

@@ -38,19 +38,24 @@ func openStore(t *testing.T) *sqlitestore.Store {
 // open makes a directory over a store that is watched, with a cache of its own.
 func open(t *testing.T, s Store) (*Directory, *watched) {
 	t.Helper()
+	return openWith(t, s, newCache(t))
+}
+
+func newCache(t *testing.T) *memcache.Cache {
+	t.Helper()
 	c := memcache.New(memcache.Config{})
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
 			t.Errorf("close the cache: %v", err)
 		}
 	})
-	return openWith(t, s, c)
+	return c
 }
 
-func openWith(t *testing.T, s Store, c cache.Cache) (*Directory, *watched) {
+func openWith(t *testing.T, s Store, caches ...cache.Cache) (*Directory, *watched) {
 	t.Helper()
 	w := &watched{Store: s}
-	d := New(w, c, slog.New(slog.DiscardHandler))
+	d := New(w, caches, slog.New(slog.DiscardHandler))
 	t.Cleanup(d.Close)
 	return d, w
 }

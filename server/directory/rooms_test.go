@@ -40,46 +40,7 @@ func TestAStormOfJoinsAsksForARoomOnce(t *testing.T) {
 	wantAsked(t, w, 1)
 }
 
-func TestACreatedRoomIsKnownAtOnce(t *testing.T) {
-	s := openStore(t)
-	d, w := open(t, s)
-	const next = bw.RoomID(1)
-	for range 10 {
-		wantNoRoom(t, d, next)
-	}
-	wantAsked(t, w, 1) // its absence is kept
-	room, err := s.CreateRoom(t.Context(), "room")
-	if err != nil || room.ID != next {
-		t.Fatalf("create: got %+v and %v, want id %d", room, err, next)
-	}
-	d.RoomCreated(t.Context(), room)
-	wantRoom(t, d, room)
-	wantNoRoom(t, d, next+1)
-}
-
-// A question has found nothing, and its answer is on the way when the room is made.
-func TestACreatedRoomIsKnownToThoseWhoAskAfterwards(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		d, w := open(t, m)
-		room := bw.Room{ID: 1, Name: "room", CreatedAt: 1}
-		hold := make(chan struct{})
-		w.set(func(w *watched) { w.hold = hold })
-		var early, late sync.WaitGroup
-		early.Go(func() { wantNoRoom(t, d, room.ID) })
-		synctest.Wait()
-		m.create(room)
-		d.RoomCreated(t.Context(), room)
-		late.Go(func() { wantRoom(t, d, room) })
-		synctest.Wait()
-		close(hold)
-		early.Wait()
-		late.Wait()
-		wantRoom(t, d, room)
-	})
-}
-
-// Where a room was made by another server, nobody says so.
+// Where a room was made past the servers, nobody says so.
 func TestAbsenceIsForgottenSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
