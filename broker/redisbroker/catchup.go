@@ -25,7 +25,7 @@ func (r *room) catchUp(n *news) {
 	case r.cursor.torn:
 		r.tear()
 		return
-	case n.Seq <= at.Seq && n.cause != causeReconnect:
+	case n.Seq <= at.Seq && (n.cause != causeReconnect || r.cursor.prints == nil):
 		return
 	}
 	r.b.metrics.resyncs.WithLabelValues(string(n.cause)).Inc()

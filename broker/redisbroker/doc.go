@@ -30,8 +30,9 @@
 //     window, whatever crashes.
 //   - The cursor of a room moves from seq to seq of one life, or over a Gap that
 //     it tells. A receiver never gets a message that does not follow.
-//   - A subscription is confirmed before the room's position is read, and what
-//     comes meanwhile waits in the inbox: nothing is between position and delivery.
+//   - Whenever Redis confirms a subscription, the first or one after a loss, the
+//     room is compared with the log, and what comes meanwhile waits in the inbox:
+//     nothing is between the position that a receiver was given and delivery.
 //   - Whatever fails while a send is under way, the send may be tried again: the
 //     key of the send is written with the message. The writer does so until the
 //     send's time is over and answers Unavailable then. A pipeline that was given

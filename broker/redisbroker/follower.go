@@ -11,22 +11,16 @@ import (
 // one begins, and every room that it brings is compared with the log.
 func (b *Broker) listen() {
 	const pause = 100 * time.Millisecond
-	lost := false
-	for b.ctx.Err() == nil {
-		began := time.Now()
-		err := b.receive(func() {
-			if lost {
-				b.cfg.Logger.Info("messages arrive again")
-			}
-			lost = false
-		})
+	for {
+		began, before := time.Now(), b.heard.Load()
+		err := b.receive()
 		if b.ctx.Err() != nil {
 			return
 		}
-		if !lost {
+		// One line an outage, not one an attempt.
+		if b.heard.Load() != before {
 			b.cfg.Logger.Warn("messages do not arrive: the subscription is begun anew", "error", err)
 		}
-		lost = true
 		select {
 		case <-b.ctx.Done():
 		case <-time.After(pause - time.Since(began)):
@@ -36,7 +30,7 @@ func (b *Broker) listen() {
 
 // receive follows all rooms by one connection and passes on what comes, until
 // the connection fails. Something comes with every probe: silence is a failure.
-func (b *Broker) receive(connected func()) error {
+func (b *Broker) receive() error {
 	pubsub := b.listens.Subscribe(b.ctx)
 	defer pubsub.Close()
 	defer context.AfterFunc(b.ctx, func() { _ = pubsub.Close() })()
@@ -47,9 +41,7 @@ func (b *Broker) receive(connected func()) error {
 	b.pubsub = pubsub
 	for _, r := range b.rooms {
 		b.unfollowed[r] = struct{}{}
-		if r.confirmed {
-			r.confirmed, r.confirmation = false, make(chan struct{})
-		}
+		r.confirmed = false
 	}
 	b.mu.Unlock()
 	signal(b.followed)
@@ -60,7 +52,6 @@ func (b *Broker) receive(connected func()) error {
 		}
 		if first {
 			b.metrics.subscriptions.Inc()
-			connected()
 		}
 		b.heard.Store(time.Now().UnixNano())
 		switch m := message.(type) {
@@ -87,10 +78,7 @@ func (b *Broker) confirm(channel string) {
 		return
 	}
 	b.mu.Lock()
-	if !r.confirmed {
-		r.confirmed = true
-		close(r.confirmation)
-	}
+	r.confirmed = true
 	b.mu.Unlock()
 	b.doubt(r, causeReconnect)
 }

@@ -18,10 +18,8 @@ type room struct {
 
 	// Guarded by Broker.mu.
 	holders int
-	// confirmed says that the subscription at hand brings the room's messages;
-	// confirmation is closed then.
-	confirmed    bool
-	confirmation chan struct{}
+	// confirmed says that the subscription at hand brings the room's messages.
+	confirmed bool
 
 	mu sync.Mutex // guards the rest, but the cursor
 	// inbox is what has arrived, bounded in bytes; overflowed says that something
@@ -73,10 +71,22 @@ func (r *room) put(payload string) {
 func (r *room) tell(h head, why cause) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.news == nil || !newer(r.news.Position, h.Position) {
-		r.news = &news{h, why}
-	}
+	r.hear(h, why)
 	r.wake()
+}
+
+// hear keeps the newest news. Called under mu.
+func (r *room) hear(h head, why cause) {
+	switch {
+	case r.news == nil:
+		r.news = &news{h, why}
+	case !newer(r.news.Position, h.Position):
+		r.news.head = h
+	}
+	// A reconnection asks for more than the others do.
+	if why == causeReconnect {
+		r.news.cause = why
+	}
 }
 
 // forget ends the room: what still arrives for it is dropped.

@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -23,8 +22,8 @@ type subscription struct {
 	last bw.Seq
 }
 
-// Subscribe implements broker.Broker. The position is read when the room's
-// messages arrive already, so none is between them.
+// Subscribe implements broker.Broker. Messages may not arrive yet when the position
+// is read: as soon as they do, the room is compared with the log.
 func (b *Broker) Subscribe(ctx context.Context, id bw.RoomID, receiver broker.Receiver) (broker.Subscription, bw.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*b.cfg.ReadTimeout)
 	defer cancel()
@@ -32,30 +31,13 @@ func (b *Broker) Subscribe(ctx context.Context, id bw.RoomID, receiver broker.Re
 	if err != nil {
 		return nil, bw.Position{}, b.unavailable(err, "the room cannot be subscribed to now")
 	}
-	h, err := b.arrive(ctx, r)
+	h, err := b.headOf(ctx, id)
 	if err != nil {
 		b.letGo(r)
 		return nil, bw.Position{}, b.unavailable(err, "the room cannot be subscribed to now")
 	}
 	s, at := r.join(h, receiver)
 	return s, at, nil
-}
-
-// arrive waits until the room's messages come and reads where it is.
-func (b *Broker) arrive(ctx context.Context, r *room) (head, error) {
-	r.mu.Lock()
-	started := r.started
-	r.mu.Unlock()
-	if !started {
-		select {
-		case <-b.confirmation(r):
-		case <-ctx.Done():
-			return head{}, fmt.Errorf("wait for the subscription to room %d: %w", r.id, ctx.Err())
-		case <-b.ctx.Done():
-			return head{}, errClosed
-		}
-	}
-	return b.headOf(ctx, r.id)
 }
 
 // join adds a receiver behind what is known of the room.
@@ -71,7 +53,7 @@ func (r *room) join(h head, receiver broker.Receiver) (*subscription, bw.Positio
 		at = r.published
 	} else if at != r.published {
 		// It is on its way, or was not announced, or is of a new life.
-		r.news = &news{h, causeCheck}
+		r.hear(h, causeCheck)
 	}
 	r.wake()
 	s := &subscription{room: r, receiver: receiver, last: at.Seq}
@@ -126,7 +108,7 @@ func (b *Broker) hold(id bw.RoomID) (*room, error) {
 	}
 	r := b.rooms[id]
 	if r == nil {
-		r = &room{b: b, id: id, confirmation: make(chan struct{})}
+		r = &room{b: b, id: id}
 		b.rooms[id] = r
 		b.unfollowed[r] = struct{}{}
 		signal(b.followed)
@@ -143,10 +125,4 @@ func (b *Broker) letGo(r *room) {
 	if r.holders--; r.holders == 0 {
 		b.idle[r] = time.Now()
 	}
-}
-
-func (b *Broker) confirmation(r *room) <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return r.confirmation
 }
