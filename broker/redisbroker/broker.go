@@ -125,7 +125,6 @@ func newBroker(cfg Config, options *redis.Options) *Broker {
 	b.listens = client(1, cfg.ReadTimeout)
 	b.feeds = client(4, 2*feedBlock)
 	b.ctx, b.stop = context.WithCancel(context.Background())
-	b.metrics = newMetrics(cfg.Registerer, b)
 	return b
 }
 
@@ -147,6 +146,7 @@ func (b *Broker) connect(ctx context.Context) error {
 }
 
 func (b *Broker) start() {
+	b.metrics = newMetrics(b.cfg.Registerer, b)
 	b.heard.Store(time.Now().UnixNano())
 	b.answering.Go((&writer{b: b}).run)
 	b.answering.Go(b.tellNotices)
