@@ -1,0 +1,85 @@
+package elastic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// object is a JSON object of Elasticsearch's query language.
+type object = map[string]any
+
+// found is the answer to one question.
+type found struct {
+	Status   int
+	Error    json.RawMessage
+	TimedOut bool `json:"timed_out"`
+	Hits     struct {
+		Total struct{ Value int }
+		Hits  []struct {
+			Source document `json:"_source"`
+		}
+	}
+}
+
+// ask asks several questions about all months at once. Each is answered in full
+// or all are an error; months that do not exist yet have no messages.
+func (h *History) ask(ctx context.Context, questions ...object) ([]found, error) {
+	header := object{"index": h.cfg.Prefix, "ignore_unavailable": true, "allow_partial_search_results": false}
+	var body bytes.Buffer
+	lines := json.NewEncoder(&body)
+	for _, q := range questions {
+		for _, line := range []object{header, q} {
+			if err := lines.Encode(line); err != nil {
+				return nil, fmt.Errorf("write a question: %w", err)
+			}
+		}
+	}
+	status, answer, err := h.client.Call(ctx, http.MethodPost,
+		"/_msearch?filter_path=responses.status,responses.error,responses.timed_out,responses.hits.total.value,responses.hits.hits._source", body.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, &statusError{status, string(answer)}
+	}
+	var answers struct{ Responses []found }
+	if err := json.Unmarshal(answer, &answers); err != nil {
+		return nil, fmt.Errorf("read the answers: %w", err)
+	}
+	if len(answers.Responses) != len(questions) {
+		return nil, fmt.Errorf("got %d answers to %d questions", len(answers.Responses), len(questions))
+	}
+	for _, a := range answers.Responses {
+		if a.Status != http.StatusOK || a.TimedOut {
+			return nil, &statusError{a.Status, string(a.Error)}
+		}
+	}
+	return answers.Responses, nil
+}
+
+// within is the condition that a field lies between two values, both inclusive.
+func within(field string, from, to any) object {
+	return object{"range": object{field: object{"gte": from, "lte": to}}}
+}
+
+func exactly(field string, value any) object { return object{"term": object{field: value}} }
+
+// all is the query for what meets every condition. Nothing is scored.
+func all(conditions ...object) object { return object{"bool": object{"filter": conditions}} }
+
+// checkShards fails if a shard could not do what all were told to.
+func checkShards(answer []byte) error {
+	var told struct {
+		Shards struct{ Failed int } `json:"_shards"`
+	}
+	if err := json.Unmarshal(answer, &told); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if told.Shards.Failed > 0 {
+		return fmt.Errorf("%d shards failed", told.Shards.Failed)
+	}
+	return nil
+}
