@@ -78,6 +78,8 @@ type Subscription interface {
 type Tail struct {
 	// Head is the room's newest position.
 	Head bw.Position
+	// Begins is the first seq of Head's epoch; 0 when the log does not know it.
+	Begins bw.Seq
 	// Messages are oldest first and end at Head (empty in an empty room). They
 	// are the caller's.
 	Messages []bw.Message

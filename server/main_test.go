@@ -29,6 +29,7 @@ import (
 	"github.com/breakwater-chat/breakwater/server/auth"
 	"github.com/breakwater-chat/breakwater/server/directory"
 	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store/sqlitestore"
 )
 
@@ -108,8 +109,9 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 	must(err)
 	identity, err := s.store.Register(ctx, "test", time.Hour)
 	must(err)
+	messagesRead := playback.New(broker, messages, registry)
 	hub, err := live.New(live.DefaultConfig(), live.Deps{
-		Broker: broker, History: messages, Members: cached, Identity: identity, Rooms: names,
+		Broker: broker, Playback: messagesRead, Members: cached, Identity: identity, Rooms: names,
 		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{})},
 		Registerer: registry, Log: log,
 	})
@@ -125,7 +127,7 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 	})
 	cfg := DefaultConfig()
 	s.deps = Deps{
-		Hub: hub, Store: cached, History: messages, Directory: names, Key: key, Verifier: verifier, Hasher: auth.NewHasher(2),
+		Hub: hub, Store: cached, Broker: broker, Playback: messagesRead, History: messages, Directory: names, Key: key, Verifier: verifier, Hasher: auth.NewHasher(2),
 		SignUps: admission.NewBuckets(admission.Config{}), Logins: admission.NewLoginGuard(100), Registry: registry, Log: log,
 	}
 	if change != nil {

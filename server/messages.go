@@ -25,7 +25,7 @@ func (s *Server) listMessages(r *request) error {
 		return err
 	}
 	defer release()
-	page, err := s.deps.History.ReadPage(r.ctx, query)
+	page, err := s.deps.Playback.Page(r.ctx, query)
 	if err != nil {
 		return err
 	}

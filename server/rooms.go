@@ -48,6 +48,10 @@ func (s *Server) createRoom(r *request) error {
 	if err != nil {
 		return err
 	}
+	// A log that could not be told numbers the room's messages from higher up.
+	if err := s.deps.Broker.Begin(r.ctx, room.ID); err != nil {
+		s.deps.Log.Warn("beginning a room's log", "room", room.ID, "error", err)
+	}
 	return r.answer(fasthttp.StatusCreated, wire.CreatedRoom{ID: room.ID, Name: room.Name, CreatedAt: room.CreatedAt})
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/server/auth"
 	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/wire"
 )
@@ -64,6 +65,12 @@ type Directory interface {
 	EnsureUser(ctx context.Context, name bw.Name) (bw.User, error)
 }
 
+// Logs keeps the messages of rooms.
+type Logs interface {
+	// Begin says that a room was made just now.
+	Begin(ctx context.Context, room bw.RoomID) error
+}
+
 // Dependency is something that readiness needs.
 type Dependency struct {
 	Name    string
@@ -74,6 +81,8 @@ type Dependency struct {
 type Deps struct {
 	Hub       *live.Hub
 	Store     store.Store
+	Broker    Logs
+	Playback  *playback.Reader
 	History   history.History
 	Directory Directory
 	Key       *auth.Key

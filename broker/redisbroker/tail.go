@@ -18,7 +18,7 @@ func (b *Broker) Tail(ctx context.Context, room bw.RoomID, after bw.Seq, limit i
 	if err != nil {
 		return broker.Tail{}, b.unavailable(err, "the room's log cannot be read now")
 	}
-	tail := broker.Tail{Head: h.Position, Complete: after >= h.Seq}
+	tail := broker.Tail{Head: h.Position, Begins: h.floor, Complete: after >= h.Seq}
 	from := max(after+1, h.floor)
 	if limit <= 0 || from > h.Seq {
 		return tail, nil

@@ -11,7 +11,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
-	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/wire"
 )
@@ -103,9 +103,9 @@ type Sends interface {
 
 // Deps are what a Hub works with; it owns none of them.
 type Deps struct {
-	Broker  broker.Broker
-	History history.History
-	Members store.Memberships
+	Broker   broker.Broker
+	Playback *playback.Reader
+	Members  store.Memberships
 	// Identity is the server's registered incarnation.
 	Identity   store.Identity
 	Rooms      Rooms

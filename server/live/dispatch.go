@@ -180,7 +180,7 @@ func (c *conn) readHistory(ctx context.Context, f wire.ClientFrame) error {
 		return err
 	}
 	defer release()
-	page, err := c.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: m.room.id, Before: f.Before, After: f.After, Limit: limit})
+	page, err := c.hub.deps.Playback.Page(ctx, history.PageQuery{Room: m.room.id, Before: f.Before, After: f.After, Limit: limit})
 	if err != nil {
 		return err
 	}

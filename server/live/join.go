@@ -7,7 +7,6 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
-	"github.com/breakwater-chat/breakwater/history"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/wire"
 )
@@ -106,12 +105,11 @@ func (r *room) enter(ctx context.Context, c *conn, id string, since *bw.Position
 			return true, joined, nil
 		}
 		r.mu.Unlock()
-		read, err := r.readAfter(ctx, reached.Seq)
+		more, err := r.missed(ctx, reached)
 		if err != nil {
 			return false, false, err
 		}
-		more := encodeAll(read)
-		if !continues(more, reached) {
+		if len(more) == 0 {
 			// The history does not have it yet: rather no recovery than one with a hole.
 			return false, r.begin(c, id, o), nil
 		}
@@ -128,18 +126,6 @@ func (r *room) begin(c *conn, id string, o store.Outcome) bool {
 	r.mu.Unlock()
 	r.hub.sched.add(c)
 	return joined
-}
-
-// continues tells whether there are messages and they follow the last position,
-// and each other, without a hole.
-func continues(all []encoded, last bw.Position) bool {
-	for _, e := range all {
-		if !follows(e.Position, last) {
-			return false
-		}
-		last = e.Position
-	}
-	return len(all) > 0
 }
 
 // upTo leaves out what is newer than the room's head: the broker's tail may be
@@ -199,7 +185,7 @@ func (r *room) canResume(since bw.Position) bool {
 // admit adds the member at the head of the log with the playback that ends
 // there. Called under mu.
 func (r *room) admit(c *conn, id string, recovered bool, o store.Outcome, playback []encoded) bool {
-	users := o.Users
+	users := max(1, o.Users)            // himself at least, while nobody can count
 	if r.presence.version > o.Version { // the others have been told newer news
 		users = r.presence.users
 	}
@@ -229,44 +215,35 @@ func (r *room) admit(c *conn, id string, recovered bool, o store.Outcome, playba
 	return true
 }
 
-// readAfter reads what is behind a seq: from the broker's tail, or from the
-// history when it does not reach back so far.
-func (r *room) readAfter(ctx context.Context, after bw.Seq) ([]bw.Message, error) {
+// missed reads what is behind a position, without a hole; nothing if it cannot.
+func (r *room) missed(ctx context.Context, last bw.Position) ([]encoded, error) {
 	release, err := r.hub.TakeTurn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	limit := r.hub.cfg.Limits.MaxResume + tailSlack
-	tail, err := r.hub.deps.Broker.Tail(ctx, r.id, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	if tail.Complete {
-		r.hub.metrics.playbackReads.WithLabelValues(sourceTail).Inc()
-		return tail.Messages, nil
-	}
-	r.hub.metrics.playbackReads.WithLabelValues(sourceHistory).Inc()
-	if after == 0 {
-		after = wire.FromStart
-	}
-	page, err := r.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: r.id, After: after, Limit: r.hub.cfg.Limits.MaxResume})
-	return page.Messages, err
+	read, err := r.hub.deps.Playback.Missed(ctx, r.id, last, r.hub.cfg.Limits.MaxResume)
+	return encodeAll(read), err
 }
 
-// join writes the membership and tells the room if the user was not in it.
+// join writes the membership and tells the room if the user was not in it. While
+// the store is away the outcome is empty: it is written, and told, later.
 func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome, error) {
 	type answer struct {
 		outcome store.Outcome
 		err     error
 	}
-	answers := make(chan answer, 1)
-	change := &memberChange{Change: c.change(room, false), conn: c, done: func(o store.Outcome, err error) {
-		if err == nil && o.Changed {
-			h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
-		}
-		answers <- answer{o, err}
-	}}
+	answers := make(chan answer, 2)
+	change := &memberChange{
+		Change: c.change(room, false), conn: c,
+		done: func(o store.Outcome, err error) {
+			if err == nil && o.Changed {
+				h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
+			}
+			answers <- answer{o, err}
+		},
+		postponed: func() { answers <- answer{} },
+	}
 	h.members.add(change)
 	select {
 	case a := <-answers:

@@ -12,49 +12,70 @@ import (
 
 // Bounds of the membership writer.
 const (
-	memberBatchSize = 1000
-	memberGather    = 3 * time.Millisecond   // how long a batch waits for company
-	memberTimeout   = 5 * time.Second        // of one write
-	memberRetry     = 250 * time.Millisecond // between tries to write leaves
-	maxPendingJoins = 20_000
+	memberBatchSize   = 1000
+	memberGather      = 3 * time.Millisecond   // how long a batch waits for company
+	memberTimeout     = 5 * time.Second        // of one write
+	memberRetry       = 250 * time.Millisecond // between tries of a batch
+	maxPendingChanges = 100_000
 )
 
 // memberWriter writes the joins and leaves of all connections to the store in
-// batches, in their order. A leave is never given up while the hub runs: a
-// membership that stays would be a user who is not there. Nor does it wait behind
-// joins, or joins behind it, while the store is away: joins fail at once then.
+// batches, in their order. None is given up while the hub runs: a membership that
+// stays would be a user who is not there, one that is missing a user who is. While
+// the store is away people join all the same, and the others are told of them when
+// it is back; of what one connection did in one room meanwhile only the last is kept.
 type memberWriter struct {
 	hub *Hub
 
-	// mu guards queue, failing and stopping.
+	// mu guards the fields down to stopping.
 	mu       sync.Mutex
 	queue    []*memberChange
-	failing  bool // the store has refused the last batch
+	waiting  map[memberKey]*memberChange // what is in the queue and stands
+	failing  bool                        // the store has refused the last batch
 	stopping bool
 	filled   chan struct{} // has a token when the queue may have something
 	stopped  chan struct{} // closed by stop
+}
+
+// memberKey names what a change is about.
+type memberKey struct {
+	room       bw.RoomID
+	connection bw.ConnectionID
 }
 
 // memberChange is a connection's join or leave on its way to the store.
 type memberChange struct {
 	store.Change
 	conn *conn
-	// done is called once, from another goroutine or at once.
+	// done is called once, when it is written or never will be, from another
+	// goroutine or at once; not at all if a later change took its place.
 	done func(store.Outcome, error)
-	// taken and givenUp are guarded by the writer's mu: the store may have seen it,
-	// and nobody waits for it any more.
-	taken, givenUp bool
+	// postponed is called before done, at most once, when the store is away; nil
+	// for a leave. Nobody waits for it.
+	postponed func()
+	// The rest is guarded by the writer's mu: the store may have seen it; it was
+	// postponed; it is not to be written any more.
+	taken, late, void bool
 }
 
+func (c *memberChange) key() memberKey { return memberKey{c.Room, c.Connection} }
+
 func newMemberWriter(h *Hub) *memberWriter {
-	return &memberWriter{hub: h, filled: make(chan struct{}, 1), stopped: make(chan struct{})}
+	return &memberWriter{
+		hub: h, waiting: make(map[memberKey]*memberChange),
+		filled: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
 }
 
 // add queues a change.
 func (w *memberWriter) add(c *memberChange) {
-	if err := w.tryAdd(c); err != nil {
+	late, err := w.tryAdd(c)
+	if err != nil {
 		c.done(store.Outcome{}, err)
 		return
+	}
+	if late {
+		c.postponed()
 	}
 	select {
 	case w.filled <- struct{}{}:
@@ -62,35 +83,59 @@ func (w *memberWriter) add(c *memberChange) {
 	}
 }
 
-func (w *memberWriter) tryAdd(c *memberChange) error {
+func (w *memberWriter) tryAdd(c *memberChange) (late bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !c.Leave {
-		switch {
-		case w.failing:
-			return errNoUserList(nil)
-		case w.stopping || len(w.queue) >= maxPendingJoins:
-			return bw.Errorf(bw.Overloaded, "too many people are joining at this moment")
-		}
+	if !c.Leave && (w.stopping || len(w.waiting) >= maxPendingChanges) {
+		return false, bw.Errorf(bw.Overloaded, "too many people are joining at this moment")
 	}
-	w.queue = append(w.queue, c)
-	return nil
+	w.enqueue(c)
+	return w.failing && w.postpone(c), nil
 }
 
-func errNoUserList(cause error) error {
-	return bw.Unavailablef(cause, "the room's user list cannot be written now")
+// enqueue puts a change behind all others, in the place of one about the same
+// connection and room. Called under mu.
+func (w *memberWriter) enqueue(c *memberChange) {
+	if earlier := w.waiting[c.key()]; earlier != nil {
+		earlier.void = true
+	}
+	w.waiting[c.key()] = c
+	w.queue = append(w.queue, c)
+}
+
+// postpone tells whether somebody is to be told, and marks it done. Called under mu.
+func (w *memberWriter) postpone(c *memberChange) bool {
+	if c.late || c.postponed == nil {
+		return false
+	}
+	c.late = true
+	return true
 }
 
 // giveUp says that nobody waits for a join any more: one that the store has not
 // seen is forgotten, another is taken back.
 func (w *memberWriter) giveUp(c *memberChange) {
 	w.mu.Lock()
-	c.givenUp = true
 	taken := c.taken
+	if !taken {
+		w.forget(c)
+	}
 	w.mu.Unlock()
 	if taken {
 		w.hub.leave(c.conn, c.Room)
 	}
+}
+
+// forget is called under mu.
+func (w *memberWriter) forget(c *memberChange) {
+	c.void = true
+	if w.waiting[c.key()] == c {
+		delete(w.waiting, c.key())
+	}
+}
+
+func errNoUserList(cause error) error {
+	return bw.Unavailablef(cause, "the room's user list cannot be written now")
 }
 
 // run writes batches until stop was called and the queue is empty.
@@ -128,8 +173,9 @@ func (w *memberWriter) take() (batch []*memberChange) {
 	defer w.mu.Unlock()
 	n := 0
 	for ; n < len(w.queue) && len(batch) < memberBatchSize; n++ {
-		if c := w.queue[n]; !c.givenUp {
+		if c := w.queue[n]; !c.void {
 			c.taken = true
+			delete(w.waiting, c.key())
 			batch = append(batch, c)
 		}
 	}
@@ -139,9 +185,8 @@ func (w *memberWriter) take() (batch []*memberChange) {
 	return batch
 }
 
-// write writes a batch. If the store refuses it, its joins fail, and its leaves
-// are put back to be tried again until they succeed, the hub stops, or the
-// incarnation is fenced.
+// write writes a batch. If the store refuses it, it is tried again until it
+// succeeds, the hub stops, or the incarnation is fenced.
 func (w *memberWriter) write(batch []*memberChange) {
 	changes := make([]store.Change, len(batch))
 	for i := range batch {
@@ -165,7 +210,9 @@ func (w *memberWriter) write(batch []*memberChange) {
 		}
 		return
 	}
-	w.putBack(batch, err)
+	for _, c := range w.putBack(batch) {
+		c.postponed()
+	}
 	w.pause()
 }
 
@@ -179,31 +226,29 @@ func (w *memberWriter) apply(changes []store.Change) ([]store.Outcome, error) {
 	return outcomes, err
 }
 
-// putBack queues what a refused batch has to leave in front of everything else:
-// its leaves and, as the store may have done for all it said, its joins. They fail,
-// like those that are queued.
-func (w *memberWriter) putBack(batch []*memberChange, err error) {
-	var failed []*memberChange
-	for i, c := range batch {
-		if !c.Leave {
-			failed = append(failed, c)
-			batch[i] = w.hub.leaving(c.conn, c.Room)
-		}
-	}
+// putBack queues a refused batch in front of everything else, but for what a later
+// change stands for, and returns the joins that somebody still waits for.
+func (w *memberWriter) putBack(batch []*memberChange) (late []*memberChange) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.failing = true
-	for _, c := range w.queue {
-		if c.Leave {
-			batch = append(batch, c)
-		} else if !c.givenUp {
-			failed = append(failed, c)
+	behind := w.queue
+	w.queue = nil
+	for _, c := range batch {
+		if later := w.waiting[c.key()]; later == nil {
+			w.enqueue(c)
+		} else {
+			later.taken = true // the store may have seen what it undoes
+			c.void = true
 		}
 	}
-	w.queue = batch
-	w.mu.Unlock()
-	for _, c := range failed {
-		c.done(store.Outcome{}, errNoUserList(err))
+	w.queue = append(w.queue, behind...)
+	for _, c := range w.queue {
+		if !c.void && w.postpone(c) {
+			late = append(late, c)
+		}
 	}
+	return late
 }
 
 // pause waits before the next try, unless the hub stops.

@@ -27,7 +27,6 @@ type metrics struct {
 	drops         *prometheus.CounterVec
 	joins         *prometheus.CounterVec
 	joinLatency   prometheus.Histogram
-	playbackReads *prometheus.CounterVec
 	refusals      *prometheus.CounterVec
 	memberBatch   prometheus.Histogram
 	memberLatency prometheus.Histogram
@@ -76,7 +75,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		drops:         vec("drops_total", "What was dropped without being delivered, by reason.", "reason", dropEnded, dropTyping),
 		joins:         vec("joins_total", "Joins by result: fresh, recovered, reset (a resume that could not be), failed.", "result", joinFresh, joinRecovered, joinReset, joinFailed),
 		joinLatency:   histogram("join_seconds", "From a join's arrival to its answer.", seconds),
-		playbackReads: vec("playback_reads_total", "Reads for joins whose messages the room did not have in memory, by source.", "source", sourceTail, sourceHistory),
 		refusals:      vec("admission_refused_total", "Joins refused before they cost anything, by reason.", "reason", string(bw.Draining), string(bw.Overloaded)),
 		memberBatch:   histogram("membership_batch_size", "Joins and leaves written to the store at once.", prometheus.ExponentialBuckets(1, 2, 11)),
 		memberLatency: histogram("membership_write_seconds", "What a batch of joins and leaves took the store.", seconds),
@@ -100,9 +98,6 @@ const (
 	joinRecovered = "recovered"
 	joinReset     = "reset"
 	joinFailed    = "failed"
-
-	sourceTail    = "tail"
-	sourceHistory = "history"
 
 	closeLost  = "lost"  // without a close frame of either side
 	closeOther = "other" // a code of the client's own

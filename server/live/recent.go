@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
-	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/wire"
 )
 
@@ -26,23 +27,6 @@ func encodeAll(messages []bw.Message) []encoded {
 		all[i] = encode(&messages[i])
 	}
 	return all
-}
-
-// follows tells whether no message can be missing between two positions. Within
-// an epoch seqs have no holes; a new one begins anywhere above the last.
-func follows(next, last bw.Position) bool {
-	return next.Epoch > last.Epoch || next.Epoch == last.Epoch && next.Seq == last.Seq+1
-}
-
-// unbroken returns the newest of the messages between which nothing is missing,
-// up to the position next, which follows them.
-func unbroken(all []encoded, next bw.Position) []encoded {
-	i := len(all)
-	for i > 0 && follows(next, all[i-1].Position) {
-		i--
-		next = all[i].Position
-	}
-	return all[i:]
 }
 
 // recent holds the newest messages of a room as encoded objects, for playback:
@@ -87,36 +71,40 @@ func (p *recent) after(since, head bw.Position) ([]encoded, bool) {
 	}
 	newer := p.all[i:]
 	// Unless what is at or right behind it is known, a hole could hide there.
-	known := i > 0 || since.Seq >= head.Seq || (len(newer) > 0 && follows(newer[0].Position, since))
+	known := i > 0 || since.Seq >= head.Seq || (len(newer) > 0 && playback.Follows(newer[0].Position, since))
 	return newer, known
 }
 
+// refill is how long a room with too few recent messages waits before it looks
+// for older ones again.
+const refill = time.Second
+
 // fill reads the newest messages if the room does not have them. On return the
-// room's recent messages are whole, unless the newest of the history are not to
-// be read yet: then those behind the hole have to do, and the next join looks again.
+// room's recent messages are whole, unless older ones are not to be read now: then
+// these have to do, and a later join looks again.
 func (r *room) fill(ctx context.Context) error {
 	size := r.hub.cfg.Limits.PlaybackSize
 	r.mu.Lock()
-	whole := r.recent.whole || len(r.recent.all) >= size
+	enough := r.recent.whole || len(r.recent.all) >= size || time.Since(r.filled) < refill
 	first := r.firstRecent()
+	if !enough {
+		r.filled = time.Now()
+	}
 	r.mu.Unlock()
-	if whole || size == 0 {
+	if enough || size == 0 {
 		return nil
 	}
-	read, begins, err := r.readBefore(ctx, first.Seq, size)
+	read, begins, err := r.hub.deps.Playback.Newest(ctx, r.id, first, size)
 	if err != nil {
 		return err
 	}
-	older := unbroken(encodeAll(read), first)
+	older := encodeAll(read)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.recent.whole || r.firstRecent() != first {
 		return nil // another join was faster, or a gap came between
 	}
-	r.recent = recent{
-		all:   append(older, r.recent.all...),
-		whole: len(older) >= size || begins && len(older) == len(read) && first.Seq == bw.Seq(1+len(older)),
-	}
+	r.recent = recent{all: append(older, r.recent.all...), whole: len(older) >= size || begins}
 	return nil
 }
 
@@ -127,30 +115,3 @@ func (r *room) firstRecent() bw.Position {
 	}
 	return bw.Position{Epoch: r.head.Epoch, Seq: r.head.Seq + 1}
 }
-
-// readBefore reads up to limit messages below a seq: from the broker's tail, and
-// from the history what is older than that, which may not have the newest yet.
-// begins tells that there are no older ones.
-func (r *room) readBefore(ctx context.Context, before bw.Seq, limit int) (read []bw.Message, begins bool, err error) {
-	tail, err := r.hub.deps.Broker.Tail(ctx, r.id, 0, limit+tailSlack)
-	if err != nil {
-		return nil, false, err
-	}
-	below := tail.Messages
-	for len(below) > 0 && below[len(below)-1].Seq >= before {
-		below = below[:len(below)-1]
-	}
-	if tail.Complete || len(below) >= limit {
-		r.hub.metrics.playbackReads.WithLabelValues(sourceTail).Inc()
-		return below[max(0, len(below)-limit):], tail.Complete && len(below) <= limit, nil
-	}
-	r.hub.metrics.playbackReads.WithLabelValues(sourceHistory).Inc()
-	if len(below) > 0 {
-		before = below[0].Seq
-	}
-	page, err := r.hub.deps.History.ReadPage(ctx, history.PageQuery{Room: r.id, Before: before, Limit: limit - len(below)})
-	return append(page.Messages, below...), !page.More, err
-}
-
-// tailSlack is for messages that come while the tail is read.
-const tailSlack = 50

@@ -11,6 +11,7 @@ import (
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
 )
 
@@ -75,10 +76,10 @@ func TestPlaybackHasNoHoles(t *testing.T) {
 		{"resumed behind the hole", seqsUpTo(30, 20), 25, 26, false, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cfg := DefaultConfig()
+			cfg, log := DefaultConfig(), shortTail{from: 31, head: 40}
 			hub := &Hub{
 				cfg:     cfg,
-				deps:    Deps{Broker: shortTail{from: 31, head: 40}, History: sparse{seqs: row.history}},
+				deps:    Deps{Broker: log, Playback: playback.New(log, sparse{seqs: row.history}, prometheus.NewRegistry())},
 				metrics: newMetrics(prometheus.NewRegistry()), sched: newScheduler(), pages: make(chan struct{}, 1),
 			}
 			r := &room{hub: hub, id: 1, head: bw.Position{Epoch: 1, Seq: 40}}

@@ -33,6 +33,7 @@ type room struct {
 	head     bw.Position   // the newest position that is in log
 	moved    chan struct{} // closed when head moves; nil while nobody waits for it
 	recent   recent
+	filled   time.Time // when older messages than the recent ones were last looked for
 	members  []*member
 	presence presence
 	typed    map[bw.Name]time.Time
@@ -87,7 +88,7 @@ func (r *room) Gap(epoch bw.Epoch, from, to bw.Seq) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.head = bw.Position{Epoch: epoch, Seq: to}
-	r.recent = recent{}
+	r.recent, r.filled = recent{}, time.Time{}
 	r.tellMoved()
 	r.append(textFrame(wire.AppendGap(nil, r.id, epoch, from, to)))
 }

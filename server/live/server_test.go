@@ -23,6 +23,7 @@ import (
 	"github.com/breakwater-chat/breakwater/broker/membroker"
 	"github.com/breakwater-chat/breakwater/history/sqlitefts"
 	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/store/sqlitestore"
 )
@@ -91,7 +92,7 @@ func newStand(t *testing.T, change func(*live.Config)) *stand {
 		change(&cfg)
 	}
 	s.hub, err = live.New(cfg, live.Deps{
-		Broker: s.broker, History: messages, Members: s.store, Identity: identity, Rooms: s, Sends: s,
+		Broker: s.broker, Playback: playback.New(s.broker, messages, s.reg), Members: s.store, Identity: identity, Rooms: s, Sends: s,
 		Registerer: s.reg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	must(err)
