@@ -61,6 +61,8 @@ func deletedAtOnce(s *subject) {
 	var gone atomic.Int64
 	quit := make(chan struct{})
 	var running sync.WaitGroup
+	defer running.Wait()
+	defer close(quit)
 	for i := range readers {
 		running.Go(func() {
 			for {
@@ -89,6 +91,4 @@ func deletedAtOnce(s *subject) {
 		s.delete(key)
 		gone.Store(i + 1)
 	}
-	close(quit)
-	running.Wait()
 }

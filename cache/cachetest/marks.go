@@ -115,6 +115,8 @@ func loadedAtOnce(s *subject) {
 	var truth, told atomic.Int64
 	quit := make(chan struct{})
 	var running sync.WaitGroup
+	defer running.Wait()
+	defer close(quit)
 	for i := range loaders {
 		running.Go(func() {
 			for view := s.at(i); ; {
@@ -151,6 +153,4 @@ func loadedAtOnce(s *subject) {
 		s.delete(key)
 		told.Store(now)
 	}
-	close(quit)
-	running.Wait()
 }

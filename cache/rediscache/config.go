@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,10 +17,10 @@ type Config struct {
 	// Prefix begins every key ("breakwater:cache:"). Caches with one prefix are
 	// views of one cache.
 	Prefix string
-	// Timeout bounds every call (250 ms).
+	// Timeout is how long Redis may take to answer (250 ms).
 	Timeout time.Duration
-	// Rest is how long calls fail at once after some have failed (500 ms); then
-	// one tries again.
+	// Rest is how long calls fail at once after it has not (500 ms); then one
+	// batch of them tries again.
 	Rest time.Duration
 	// Registerer takes the metrics; nil keeps them unregistered.
 	Registerer prometheus.Registerer
@@ -41,11 +40,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
-	switch {
-	case c.URL == "":
+	if c.URL == "" {
 		return errors.New("the address of Redis is missing")
-	case strings.ContainsAny(c.Prefix, "{}"):
-		return errors.New("the prefix of the keys must not have braces")
 	}
 	return nil
 }

@@ -121,9 +121,9 @@ func TestImpatientCallersDoNotCloseTheCacheToOthers(t *testing.T) {
 
 // What Redis refuses by an answer is no outage.
 func TestRefusalsDoNotCloseTheCacheToOthers(t *testing.T) {
-	c, prefix := open(t, rediscache.Config{}), "breakwater:cache:value:{"
+	c, prefix := open(t, rediscache.Config{}), "breakwater:cache:value:"
 	key := rand.Text()
-	must(t, "push", raw.RPush(t.Context(), prefix+key+"}", "no string").Err())
+	must(t, "push", raw.RPush(t.Context(), prefix+key, "no string").Err())
 	for range 20 {
 		if _, _, err := c.Get(t.Context(), key); err == nil {
 			t.Fatal("get of a list: got no error")

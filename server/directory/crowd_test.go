@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -215,7 +214,8 @@ func (v *side) wantList(want ...int) {
 	}
 }
 
-// flaky is a server's view of a cache that can be away, hang, or be without marks.
+// flaky is a server's view of a cache across a network: it can be away or hang, and
+// it can be without marks.
 type flaky struct {
 	cache.Cache
 	away, hangs atomic.Bool
@@ -230,7 +230,7 @@ func (f *flaky) err(ctx context.Context) error {
 	if f.away.Load() {
 		return errCache
 	}
-	return nil
+	return ctx.Err()
 }
 
 func (f *flaky) Get(ctx context.Context, key string) ([]byte, bool, error) {
@@ -241,7 +241,10 @@ func (f *flaky) Get(ctx context.Context, key string) ([]byte, bool, error) {
 }
 
 func (f *flaky) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return errors.Join(f.err(ctx), f.Cache.Set(ctx, key, value, ttl))
+	if err := f.err(ctx); err != nil {
+		return err
+	}
+	return f.Cache.Set(ctx, key, value, ttl)
 }
 
 func (f *flaky) Mark(ctx context.Context, key string) (cache.Mark, error) {
