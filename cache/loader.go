@@ -98,9 +98,9 @@ func (l *Loader[T]) Get(
 func flight(key string, mark Mark) string { return string(mark) + " " + key }
 
 // Invalidate forgets keys whose truth has changed. When it returns without an
-// error, no Get that begins then, on any server, gives the old value, not even if
-// a load was running meanwhile. After an error other servers may give it until
-// its TTL is over.
+// error, no Get that begins then, on any server that reaches the cache, gives the
+// old value, not even if a load was running meanwhile. After an error other
+// servers may give it until its TTL is over.
 func (l *Loader[T]) Invalidate(ctx context.Context, keys ...string) error {
 	err := l.cache.Delete(ctx, keys...)
 	for _, key := range keys {

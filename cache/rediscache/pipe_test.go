@@ -59,7 +59,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 	}
 }
 
-func TestNobodyWaitsForWhatNobodyAskedAnyMore(t *testing.T) {
+func TestACallerWhoGivesUpWaitsNoLonger(t *testing.T) {
 	c := openSilent(t, time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)

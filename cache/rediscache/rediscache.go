@@ -77,13 +77,13 @@ func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err := c.do(ctx, opGet, cmd, len(key)); err != nil {
 		return nil, false, err
 	}
-	value, err := cmd.Bytes()
-	if err != nil { // redis.Nil: do has seen all others
+	if errors.Is(cmd.Err(), redis.Nil) {
 		c.metrics.misses.Inc()
 		return nil, false, nil
 	}
 	c.metrics.hits.Inc()
-	return value, true, nil
+	value, err := cmd.Bytes()
+	return value, err == nil, err
 }
 
 // Scripts: KEYS are the value and the mark of a key. A change of the value ends

@@ -181,6 +181,7 @@ func (v *side) change(changes ...store.Change) {
 }
 
 func (v *side) join(room bw.RoomID, user bw.UserID) { v.change(store.Change{Room: room, User: user}) }
+
 func (v *side) leave(room bw.RoomID, user bw.UserID) {
 	v.change(store.Change{Room: room, User: user, Leave: true})
 }
