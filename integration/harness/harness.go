@@ -5,6 +5,7 @@ package harness
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/breakwater-chat/breakwater/integration/services"
 )
 
 // Patience bounds every wait for a process; a loaded machine is slow.
@@ -84,8 +87,14 @@ type Suite struct {
 
 // Run builds the binary, starts the shared server, runs the tests and stops
 // the server, which must end in order. The result is the exit status for TestMain.
-func (s *Suite) Run(m *testing.M, flags ...string) int {
-	status, err := s.run(m, flags)
+func (s *Suite) Run(tests func() int, flags ...string) int {
+	status, err := s.build(func(folder string) (status int, err error) {
+		if s.Server, err = s.Binary.Launch(filepath.Join(folder, "data"), flags...); err != nil {
+			return 1, err
+		}
+		status = tests()
+		return status, s.Server.Stop()
+	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return max(status, 1)
@@ -93,7 +102,8 @@ func (s *Suite) Run(m *testing.M, flags ...string) int {
 	return status
 }
 
-func (s *Suite) run(m *testing.M, flags []string) (status int, err error) {
+// build makes the binary, and a folder that is there while do runs.
+func (s *Suite) build(do func(folder string) (int, error)) (status int, err error) {
 	folder, err := os.MkdirTemp("", "breakwater-")
 	if err != nil {
 		return 1, err
@@ -102,11 +112,28 @@ func (s *Suite) run(m *testing.M, flags []string) (status int, err error) {
 	if s.Binary, err = Build(folder, "breakwater-race", "-race"); err != nil {
 		return 1, err
 	}
-	if s.Server, err = s.Binary.Launch(filepath.Join(folder, "data"), flags...); err != nil {
-		return 1, err
-	}
-	status = m.Run()
-	return status, s.Server.Stop()
+	return do(folder)
+}
+
+// RunCluster is Run for a cluster of n servers on services of its own, behind
+// nginx. The shared server is the first of them.
+func (s *Suite) RunCluster(ctx context.Context, n int, tests func(*Cluster) int, flags ...string) (int, error) {
+	return s.build(func(folder string) (status int, err error) {
+		all, err := services.StartAll(ctx)
+		if err != nil {
+			return 1, err
+		}
+		defer func() { err = errors.Join(err, all.Close()) }()
+		c, err := StartCluster(folder, s.Binary, n, Services{
+			Redis: all.Redis.URL, MySQL: all.MySQL.URL, Elasticsearch: all.Elasticsearch.URL,
+		}, flags...)
+		if err != nil {
+			return 1, err
+		}
+		s.Server = c.Servers[0]
+		status = tests(c)
+		return status, c.Stop()
+	})
 }
 
 // Target is what a suite speaks to: equal servers, one or more.
