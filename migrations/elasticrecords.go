@@ -52,7 +52,9 @@ func (r records) write(ctx context.Context, name string, document any, old place
 	return at, status != http.StatusConflict, nil
 }
 
-func (r records) path(kind, name string) string { return "/" + r.prefix + "-migrations/" + kind + "/" + name }
+func (r records) path(kind, name string) string {
+	return "/" + r.prefix + "-migrations/" + kind + "/" + name
+}
 
 func (p place) condition() string {
 	return fmt.Sprintf("?if_seq_no=%d&if_primary_term=%d", p.Seq, p.Term)

@@ -11,6 +11,9 @@ import (
 	"github.com/breakwater-chat/breakwater/history"
 )
 
+// maxSeq is above all seqs, and so far from the largest number that it can be added to.
+const maxSeq bw.Seq = 1 << 62
+
 // ReadPage implements history.History.
 func (h *History) ReadPage(ctx context.Context, q history.PageQuery) (history.Page, error) {
 	var page history.Page
@@ -21,44 +24,68 @@ func (h *History) ReadPage(ctx context.Context, q history.PageQuery) (history.Pa
 	return page, err
 }
 
-func (h *History) readPage(ctx context.Context, q history.PageQuery) (history.Page, error) {
+func (h *History) readPage(ctx context.Context, q history.PageQuery) (page history.Page, err error) {
 	limit := max(q.Limit, 0)
-	from, to, order := bw.Seq(math.MinInt64), bw.Seq(math.MaxInt64), "desc"
-	switch {
-	case q.After != 0:
-		from, order = q.After+1, "asc"
-	case q.Before != 0:
-		to = q.Before - 1
+	var hits []bw.Message
+	if q.After != 0 {
+		page.Epoch, hits, err = h.readAfter(ctx, q.Room, q.After, limit)
+	} else {
+		page.Epoch, hits, err = h.readBefore(ctx, q.Room, q.Before, limit)
 	}
-	// The one beyond the page tells whether there is more. The newest message
-	// tells the room's epoch.
-	questions := []object{h.stretch(q.Room, from, to, order, limit+1)}
-	if order == "asc" || q.Before != 0 {
-		questions = append(questions, h.newest(q.Room))
-	}
-	answers, err := h.ask(ctx, questions...)
 	if err != nil {
 		return history.Page{}, fmt.Errorf("read a page of room %d: %w", q.Room, err)
 	}
-	var page history.Page
-	if newest := answers[len(answers)-1].Hits.Hits; len(newest) > 0 {
-		page.Epoch = newest[0].Source.Epoch
-	}
-	hits := answers[0].Hits.Hits
+	// The one beyond the page tells whether there is more.
 	if len(hits) > limit {
 		page.More, hits = true, hits[:limit]
 	}
-	for i := range hits {
-		page.Messages = append(page.Messages, hits[i].Source.message())
+	if q.After == 0 {
+		slices.Reverse(hits)
 	}
-	if order == "desc" {
-		slices.Reverse(page.Messages)
-	}
+	page.Messages = hits
 	return page, nil
 }
 
+// readBefore reads the messages before a seq, or the newest, and one more; the
+// newest first. That is the order in which the index is kept.
+func (h *History) readBefore(ctx context.Context, room bw.RoomID, before bw.Seq, limit int) (bw.Epoch, []bw.Message, error) {
+	questions := []object{newest(room)}
+	if before != 0 {
+		questions = append(questions, stretch(room, math.MinInt64, before-1, "desc", limit+1))
+	} else {
+		questions[0]["size"] = limit + 1
+	}
+	answers, err := h.ask(ctx, questions...)
+	if err != nil {
+		return 0, nil, err
+	}
+	return answers[0].newest().Epoch, answers[len(answers)-1].messages(), nil
+}
+
+// readAfter reads the messages after a seq and one more, the oldest first. As the
+// index is kept in the other order, looking for the lowest seqs would read the
+// rest of the room. But seqs have no holes, except where a log was lost: as
+// many of them as messages are wanted usually are those messages.
+func (h *History) readAfter(ctx context.Context, room bw.RoomID, after bw.Seq, limit int) (bw.Epoch, []bw.Message, error) {
+	first := max(min(after, maxSeq)+1, 1)
+	last := first + bw.Seq(limit)
+	answers, err := h.ask(ctx, newest(room), stretch(room, first, last, "desc", limit+1))
+	if err != nil {
+		return 0, nil, err
+	}
+	at, hits := answers[0].newest(), answers[1].messages()
+	slices.Reverse(hits)
+	if len(hits) <= limit && at.Seq > last {
+		if answers, err = h.ask(ctx, stretch(room, first, math.MaxInt64, "asc", limit+1)); err != nil {
+			return 0, nil, err
+		}
+		hits = answers[0].messages()
+	}
+	return at.Epoch, hits, nil
+}
+
 // stretch asks for messages of a room that follow each other, from..to inclusive.
-func (h *History) stretch(room bw.RoomID, from, to bw.Seq, order string, size int) object {
+func stretch(room bw.RoomID, from, to bw.Seq, order string, size int) object {
 	return object{
 		"query":            all(within("chatroom", room, room), within("seq", from, to)),
 		"sort":             []object{{"chatroom": "asc"}, {"seq": order}},
@@ -67,8 +94,9 @@ func (h *History) stretch(room bw.RoomID, from, to bw.Seq, order string, size in
 	}
 }
 
-func (h *History) newest(room bw.RoomID) object {
-	return h.stretch(room, math.MinInt64, math.MaxInt64, "desc", 1)
+// newest asks for the newest message of a room, which tells its epoch.
+func newest(room bw.RoomID) object {
+	return stretch(room, math.MinInt64, math.MaxInt64, "desc", 1)
 }
 
 // Newest implements history.Index. It makes everything visible first.
@@ -78,14 +106,11 @@ func (h *History) Newest(ctx context.Context, room bw.RoomID) (bw.Position, erro
 		if err := h.Refresh(ctx); err != nil {
 			return err
 		}
-		answers, err := h.ask(ctx, h.newest(room))
+		answers, err := h.ask(ctx, newest(room))
 		if err != nil {
 			return fmt.Errorf("find the newest message of room %d: %w", room, err)
 		}
-		if hits := answers[0].Hits.Hits; len(hits) > 0 {
-			m := hits[0].Source.message()
-			at = m.Position()
-		}
+		at = answers[0].newest()
 		return nil
 	})
 	return at, err

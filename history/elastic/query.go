@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	bw "github.com/breakwater-chat/breakwater"
 )
 
 // object is a JSON object of Elasticsearch's query language.
@@ -22,6 +24,24 @@ type found struct {
 			Source document `json:"_source"`
 		}
 	}
+}
+
+// messages are the messages that were found, in the order that was asked for.
+func (f *found) messages() []bw.Message {
+	var list []bw.Message
+	for i := range f.Hits.Hits {
+		list = append(list, f.Hits.Hits[i].Source.message())
+	}
+	return list
+}
+
+// newest is the place of the message that was found, zero for none.
+func (f *found) newest() bw.Position {
+	if len(f.Hits.Hits) == 0 {
+		return bw.Position{}
+	}
+	m := f.Hits.Hits[0].Source.message()
+	return m.Position()
 }
 
 // ask asks several questions about all months at once. Each is answered in full

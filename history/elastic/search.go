@@ -42,12 +42,11 @@ func (h *History) search(ctx context.Context, q history.SearchQuery, at cursor) 
 		at.total = answers[0].Hits.Total.Value
 	}
 	result := history.SearchResult{Total: at.total}
-	for i, hit := range answers[0].Hits.Hits {
+	for i, m := range answers[0].messages() {
 		if i == limit {
 			result.Cursor = at.String()
 			break
 		}
-		m := hit.Source.message()
 		at.timestamp, at.room, at.seq = m.Timestamp, m.Room, m.Seq
 		result.Hits = append(result.Hits, history.Hit{Message: m, Highlight: history.Highlight(m.Text, q.Terms)})
 	}
