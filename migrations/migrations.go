@@ -14,16 +14,18 @@ import (
 // program, whose steps this one does not know. Nothing was changed.
 var ErrNewerSchema = errors.New("the database has a newer schema than this version of breakwater knows")
 
-//go:embed sqlite
+//go:embed sqlite mysql
 var files embed.FS
 
 // Schema names one list of steps.
 type Schema string
 
-// The schemas of the embedded deployment: the store's database and the message log's.
+// The schemas of the embedded deployment, the store's database and the message
+// log's, and that of a cluster's store.
 const (
 	SQLiteStore    Schema = "sqlite/store"
 	SQLiteMessages Schema = "sqlite/messages"
+	MySQL          Schema = "mysql"
 )
 
 // steps returns the schema's SQL files.

@@ -1,0 +1,109 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/store"
+)
+
+const (
+	countOccupants = "SELECT users FROM room_counts WHERE room = ?"
+	listOccupants  = `SELECT u.id, u.name, u.created_at, p.joined_at
+		FROM presences p JOIN users u ON u.id = p.user
+		WHERE p.room = ? AND p.user > ? ORDER BY p.user LIMIT ?`
+	// A life that is looked at cannot end before the transaction has.
+	checkServer = "SELECT 1 FROM servers WHERE incarnation = ? AND id = ? AND state = 'live' FOR SHARE"
+)
+
+// ApplyChanges implements store.Memberships. Repeating a batch that was
+// Unavailable brings the same memberships; whether one of its changes was the
+// first or the last connection may have been told to nobody then.
+func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, batch []store.Change) ([]store.Outcome, error) {
+	touched := make([]membership, len(batch))
+	for i, c := range batch {
+		touched[i] = membership{
+			presence:    presence{room: c.Room, user: c.User},
+			incarnation: server.Incarnation, connection: c.Connection,
+		}
+	}
+	var outcomes []store.Outcome
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := checkAlive(ctx, tx, server); err != nil {
+			return err
+		}
+		l, err := openLedger(ctx, tx, touched)
+		if err != nil {
+			return err
+		}
+		outcomes = make([]store.Outcome, len(batch))
+		for i, m := range touched {
+			if batch[i].Leave {
+				outcomes[i].Changed = l.leave(m)
+			} else {
+				outcomes[i].Changed = l.enter(m)
+			}
+		}
+		for i, m := range touched {
+			outcomes[i].Users, outcomes[i].Version = l.rooms[m.room].users, l.rooms[m.room].version
+		}
+		return l.store(ctx)
+	})
+	if err != nil {
+		return nil, unavailable(err, "write memberships")
+	}
+	return outcomes, nil
+}
+
+// checkAlive returns ErrFenced unless the incarnation is alive.
+func checkAlive(ctx context.Context, tx *sql.Tx, server store.Identity) error {
+	var one int
+	err := tx.QueryRowContext(ctx, checkServer, int64(server.Incarnation), string(server.Server)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrFenced
+	}
+	if err != nil {
+		return fmt.Errorf("check the lease of server %s: %w", server.Server, err)
+	}
+	return nil
+}
+
+// ListOccupants implements store.Memberships.
+func (s *Store) ListOccupants(ctx context.Context, room bw.RoomID, after bw.UserID, limit int) (store.Occupants, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	o, err := s.listOccupants(ctx, room, after, limit)
+	if err != nil {
+		return store.Occupants{}, unavailable(err, "list occupants")
+	}
+	return o, nil
+}
+
+// listOccupants reads the count and the users at one moment.
+func (s *Store) listOccupants(ctx context.Context, room bw.RoomID, after bw.UserID, limit int) (o store.Occupants, err error) {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return o, err
+	}
+	defer func() { _ = tx.Rollback() }() // it has only read
+	err = tx.QueryRowContext(ctx, countOccupants, int64(room)).Scan(&o.Count)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return o, err
+	}
+	rows, err := tx.QueryContext(ctx, listOccupants, int64(room), int64(after), max(limit, 0))
+	if err != nil {
+		return o, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u store.Occupant
+		if err := rows.Scan(&u.ID, &u.Name, &u.CreatedAt, &u.JoinedAt); err != nil {
+			return o, err
+		}
+		o.Users = append(o.Users, u)
+	}
+	return o, rows.Err()
+}

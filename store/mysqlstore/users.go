@@ -1,0 +1,65 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/store"
+)
+
+const (
+	findUser   = "SELECT id, name, created_at, password_hash FROM users WHERE name = ?"
+	insertUser = "INSERT INTO users (name, password_hash, created_at) VALUES (?, ?, " + now + ")"
+)
+
+// CreateUser implements store.Users.
+func (s *Store) CreateUser(ctx context.Context, name bw.Name, passwordHash []byte) (bw.User, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := s.db.ExecContext(ctx, insertUser, string(name), passwordHash)
+	if isError(err, errDuplicate) {
+		return bw.User{}, bw.Errorf(bw.NameTaken, "there is a user of this name already")
+	}
+	if err != nil {
+		return bw.User{}, unavailable(err, "create a user")
+	}
+	found, err := s.findUser(ctx, name)
+	return found.User, unavailable(err, "find a user that was made just now")
+}
+
+// EnsureUser implements store.Users. A user that exists costs one read.
+func (s *Store) EnsureUser(ctx context.Context, name bw.Name) (bw.User, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := s.findUser(ctx, name)
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err = s.db.ExecContext(ctx, insertUser, string(name), nil); err == nil || isError(err, errDuplicate) {
+			found, err = s.findUser(ctx, name)
+		}
+	}
+	if err != nil {
+		return bw.User{}, unavailable(err, "find or make a user")
+	}
+	return found.User, nil
+}
+
+// FindCredentials implements store.Users.
+func (s *Store) FindCredentials(ctx context.Context, name bw.Name) (store.Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := s.findUser(ctx, name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.Credentials{}, bw.Errorf(bw.BadCredentials, "name or password is wrong")
+	}
+	if err != nil {
+		return store.Credentials{}, unavailable(err, "find a user")
+	}
+	return found, nil
+}
+
+func (s *Store) findUser(ctx context.Context, name bw.Name) (c store.Credentials, err error) {
+	err = s.db.QueryRowContext(ctx, findUser, string(name)).Scan(&c.ID, &c.Name, &c.CreatedAt, &c.PasswordHash)
+	return c, err
+}
