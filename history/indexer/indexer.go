@@ -79,19 +79,18 @@ func (x *Indexer) gather() []*item {
 		if len(batch) > 0 && end.IsZero() {
 			end = now.Add(x.cfg.GatherFor)
 		}
-		tooMuch := x.pending.bytes >= x.cfg.MaxBytes
-		if full || x.reading.Err() != nil || len(batch) > 0 && (tooMuch || !now.Before(end)) {
+		if full || x.reading.Err() != nil || len(batch) > 0 && !now.Before(end) {
 			return batch
 		}
 		until := end
 		if due, ok := x.pending.nextDue(); until.IsZero() && ok {
 			until = due
 		}
-		if tooMuch {
+		if x.pending.bytes >= x.cfg.MaxBytes {
 			x.wait(until.Sub(now))
-			continue
+		} else {
+			x.read(now, until, x.cfg.BatchMessages-len(batch))
 		}
-		x.read(now, until, x.cfg.BatchMessages-len(batch))
 	}
 }
 
