@@ -34,14 +34,16 @@ type dataFlags struct {
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
-	dataFlags `embed:""`
+	deploymentFlags `embed:""`
+
+	ServerID string `name:"server-id" help:"Name of this server in its cluster, which no other has. The host's name and some random letters if not given." placeholder:"ID"`
 
 	Listen  string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	TLSCert string `help:"PEM certificate; switches TLS on. A changed file is loaded again." type:"path" placeholder:"FILE"`
 	TLSKey  string `help:"PEM private key of the certificate." type:"path" placeholder:"FILE"`
 	Migrate bool   `help:"Migrate the schema before serving. The embedded databases are always migrated."`
 
-	TokenKey string        `help:"Key to sign and verify tokens: a PEM private key, or an HMAC secret of at least 32 bytes. Made in the data folder if not given." type:"path" placeholder:"FILE"`
+	TokenKey string        `help:"Key to sign and verify tokens: a PEM private key, or an HMAC secret of at least 32 bytes. Made in the data folder if not given; a cluster needs one for all." type:"path" placeholder:"FILE"`
 	TokenTTL time.Duration `help:"How long a token is valid." default:"24h"`
 
 	AuthHMACKey   []string `help:"HMAC secret of an outside issuer of tokens." type:"path" placeholder:"FILE"`
@@ -70,6 +72,9 @@ type serveFlags struct {
 	LogFormat string `help:"Form of log lines: json or text." default:"json" enum:"json,text"`
 }
 
+// maxServerID is how long a server's name may be.
+const maxServerID = 64
+
 // isRate tells whether a number makes sense as a rate: infinity is none.
 func isRate(perSecond float64) bool { return perSecond >= 0 && perSecond <= 1e9 }
 
@@ -77,12 +82,17 @@ const wantRate = "must be from 0 to 1e9"
 
 // Validate is called by kong; the flag is named in what it returns.
 func (f *serveFlags) Validate() error {
+	if err := f.deploymentFlags.Validate(); err != nil {
+		return err
+	}
 	for _, check := range []struct {
 		flag string
 		ok   bool
 		want string
 	}{
 		{"--listen", f.Listen != "", "must not be empty"},
+		{"--token-key", !f.clustered() || f.TokenKey != "", "must be given to a server of a cluster, the same to all"},
+		{"--server-id", len(f.ServerID) <= maxServerID, "must have at most 64 bytes"},
 		{"--tls-cert and --tls-key", (f.TLSCert == "") == (f.TLSKey == ""), "must be given together"},
 		{"--token-ttl", f.TokenTTL >= time.Second, "must be at least one second"},
 		{"--send-rate", isRate(f.SendRate), wantRate},

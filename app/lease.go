@@ -9,6 +9,7 @@ import (
 	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/store"
 )
 
@@ -35,17 +36,20 @@ type lease struct {
 	wg       sync.WaitGroup
 }
 
-// takeLease registers the server, removes what a former process of it left
-// behind, and renews the lease until release.
-func takeLease(ctx context.Context, s store.Leases, log *slog.Logger) (*lease, error) {
-	identity, err := s.Register(ctx, embeddedServer, leaseTTL)
+// takeLease registers the server, removes what dead servers left behind, a former
+// process of it among them, and renews the lease until release.
+func takeLease(ctx context.Context, s store.Leases, id bw.ServerID, b broker.Broker, log *slog.Logger) (*lease, error) {
+	identity, err := s.Register(ctx, id, leaseTTL)
 	if err != nil {
 		return nil, fmt.Errorf("registering the server: %w", err)
 	}
+	var gone []store.Departure
 	for more := true; more; {
-		// Nobody is connected yet who could be told of these departures.
-		if _, more, err = s.DeleteOrphans(ctx, orphanBatch); err != nil {
-			return nil, fmt.Errorf("removing the memberships of a former process: %w", err)
+		if gone, more, err = s.DeleteOrphans(ctx, orphanBatch); err != nil {
+			return nil, fmt.Errorf("removing the memberships of dead servers: %w", err)
+		}
+		for _, d := range gone {
+			b.Notify(broker.Notice{Room: d.Room, Left: []bw.Name{d.User}, Users: d.Users, PresenceVersion: d.Version})
 		}
 	}
 	renewing, stop := context.WithCancel(context.Background())
@@ -63,9 +67,22 @@ func (l *lease) renew(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := l.store.Renew(ctx, l.identity, leaseTTL); err != nil && ctx.Err() == nil {
-			l.log.Error("renewing the lease", "error", err)
-		}
+		l.renewOnce(ctx)
+	}
+}
+
+// renewOnce extends the lease. A store that is away is asked again soon: until
+// somebody has declared the lease over, it can be renewed late.
+func (l *lease) renewOnce(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, leaseRenew)
+	defer cancel()
+	err := l.store.Renew(asking, l.identity, leaseTTL)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, store.ErrFenced):
+		l.log.Error("this server's lease was taken away: its memberships are not counted any more", "error", err)
+	default:
+		l.log.Warn("renewing the lease", "error", err)
 	}
 }
 

@@ -7,44 +7,77 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/breakwater-chat/breakwater/history/elastic"
 	"github.com/breakwater-chat/breakwater/migrations"
+	"github.com/breakwater-chat/breakwater/store/mysqlstore"
 )
 
 // migrateFlags are the flags of migrate.
 type migrateFlags struct {
 	Up struct {
-		dataFlags `embed:""`
+		deploymentFlags `embed:""`
 	} `cmd:"" help:"Bring the databases to this version's schema."`
 	Status struct {
-		dataFlags `embed:""`
+		deploymentFlags `embed:""`
 	} `cmd:"" help:"Show which step of the schema each database has."`
 }
 
 func migrate(command string, f migrateFlags, out io.Writer) error {
 	ctx := context.Background()
-	if strings.HasSuffix(command, "up") {
-		dbs, err := openDatabases(ctx, f.Up.Data, databaseDeps{})
-		if err != nil {
-			return err
-		}
-		if err := dbs.close(); err != nil {
-			return err
-		}
-		return showStatus(ctx, f.Up.Data, out)
+	if !strings.HasSuffix(command, "up") {
+		return showStatus(ctx, f.Status.deploymentFlags, out)
 	}
-	return showStatus(ctx, f.Status.Data, out)
+	up := f.Up.deploymentFlags
+	if err := migrateUp(ctx, up); err != nil {
+		return err
+	}
+	return showStatus(ctx, up, out)
+}
+
+func migrateUp(ctx context.Context, f deploymentFlags) error {
+	if f.clustered() {
+		return migrateCluster(ctx, f)
+	}
+	dbs, err := openDatabases(ctx, f.Data, databaseDeps{}) // which migrates them
+	if err != nil {
+		return err
+	}
+	return dbs.close()
+}
+
+// schemaOf is a database whose schema has a version.
+type schemaOf struct {
+	name string
+	// status returns which step the database has, and the newest known.
+	status func(context.Context) (has, newest int64, err error)
+}
+
+func schemas(f deploymentFlags) []schemaOf {
+	if f.clustered() {
+		return []schemaOf{
+			{"mysql", func(ctx context.Context) (int64, int64, error) {
+				return mysqlstore.Status(ctx, mysqlstore.Config{DSN: f.MySQL})
+			}},
+			{"elasticsearch", func(ctx context.Context) (int64, int64, error) {
+				return elastic.Status(ctx, elastic.Config{URLs: f.Elasticsearch})
+			}},
+		}
+	}
+	file := func(name string, schema migrations.Schema) schemaOf {
+		path := filepath.Join(f.Data, name)
+		return schemaOf{path, func(ctx context.Context) (int64, int64, error) {
+			return migrations.StatusSQLite(ctx, path, schema)
+		}}
+	}
+	return []schemaOf{file(storeFile, migrations.SQLiteStore), file(messagesFile, migrations.SQLiteMessages)}
 }
 
 // showStatus prints a line a database.
-func showStatus(ctx context.Context, data string, out io.Writer) error {
-	for _, db := range []struct {
-		file   string
-		schema migrations.Schema
-	}{{storeFile, migrations.SQLiteStore}, {messagesFile, migrations.SQLiteMessages}} {
-		path := filepath.Join(data, db.file)
-		has, newest, err := migrations.StatusSQLite(ctx, path, db.schema)
+func showStatus(ctx context.Context, f deploymentFlags, out io.Writer) error {
+	for _, db := range schemas(f) {
+		has, newest, err := db.status(ctx)
 		if err != nil {
-			return fmt.Errorf("looking at %s: %w", path, err)
+			return fmt.Errorf("looking at %s: %w", db.name, err)
 		}
 		state := "up to date"
 		switch {
@@ -53,7 +86,7 @@ func showStatus(ctx context.Context, data string, out io.Writer) error {
 		case has > newest:
 			state = "ahead of this program"
 		}
-		if _, err := fmt.Fprintf(out, "%s\tstep %d of %d\t%s\n", path, has, newest, state); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\tstep %d of %d\t%s\n", db.name, has, newest, state); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +12,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/cache"
 	"github.com/breakwater-chat/breakwater/history"
@@ -26,6 +29,7 @@ import (
 	"github.com/breakwater-chat/breakwater/server/auth"
 	"github.com/breakwater-chat/breakwater/server/directory"
 	"github.com/breakwater-chat/breakwater/server/live"
+	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
 )
 
@@ -34,9 +38,10 @@ type parts struct {
 	store   store.Store
 	history history.History
 	broker  broker.Broker
-	cache   cache.Cache
-	needed  []server.Dependency
-	close   func() error
+	// caches are asked in their order; the last is the one that all servers share.
+	caches []cache.Cache
+	needed []server.Dependency
+	close  func() error
 }
 
 // Bounds of what is remembered of clients.
@@ -141,35 +146,37 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	p, err := wireEmbedded(ctx, f, registry, log)
+	id := serverID(f)
+	p, err := connect(ctx, f, id, registry, log)
 	if err != nil {
 		return nil, err
 	}
 	a.undo = append(a.undo, p.close)
 	meter := observe.NewMeter(registry)
 	p.store, p.history, p.broker = meter.Store(p.store), meter.History(p.history), meter.Broker(p.broker)
-	cached := directory.NewCachedStore(p.store, p.cache, log)
+	cached := directory.NewCachedStore(p.store, p.caches[len(p.caches)-1], log)
 	a.undo = append(a.undo, cached.Close)
 	key, verifier, err := loadKeys(f, log)
 	if err != nil {
 		return nil, err
 	}
 	a.undo = append(a.undo, func() error { verifier.Close(); return nil })
-	lease, err := takeLease(ctx, cached, log)
+	lease, err := takeLease(ctx, cached, id, p.broker, log)
 	if err != nil {
 		return nil, err
 	}
 	a.undo = append(a.undo, lease.release)
-	names := directory.New(p.store, []cache.Cache{p.cache}, log)
+	names := directory.New(p.store, p.caches, log)
 	a.undo = append(a.undo, func() error { names.Close(); return nil })
 
+	messages := playback.New(p.broker, p.history, registry)
 	share := divide(f.MaxConnections, descriptors)
 	cfg := live.DefaultConfig()
 	cfg.MaxConnections = share.connections
 	cfg.PingInterval, cfg.SilenceTimeout = f.PingInterval, f.SilenceTimeout
 	cfg.Limits.MaxText, cfg.Limits.MaxMessage, cfg.Limits.MaxBody = f.MaxText, f.MaxMessage, f.MaxBody
 	a.hub, err = live.New(cfg, live.Deps{
-		Broker: p.broker, History: p.history, Members: cached, Identity: lease.identity, Rooms: names,
+		Broker: p.broker, Playback: messages, Members: cached, Identity: lease.identity, Rooms: names,
 		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{Rate: f.SendRate, Burst: f.SendBurst, MaxKeys: maxUsersMetered})},
 		Registerer: registry, Log: log,
 	})
@@ -183,7 +190,7 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	web.MaxSilent, web.MaxReading, web.MaxIdle = share.silent, share.reading, share.idle
 	web.CertFile, web.KeyFile = f.TLSCert, f.TLSKey
 	a.http, err = server.New(web, server.Deps{
-		Hub: a.hub, Store: cached, History: p.history, Directory: names,
+		Hub: a.hub, Store: cached, Broker: p.broker, Playback: messages, History: p.history, Directory: names,
 		Key: key, Verifier: verifier, Hasher: auth.NewHasher(runtime.GOMAXPROCS(0)),
 		SignUps: admission.NewBuckets(admission.Config{Rate: f.SignupRate, Burst: f.SignupBurst, MaxKeys: maxAddressesMetered}),
 		Logins:  admission.NewLoginGuard(maxNamesGuarded),
@@ -193,6 +200,30 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 		return nil, &usageError{"--tls-cert", err}
 	}
 	return a, nil
+}
+
+// connect makes the parts of the deployment that the flags describe.
+func connect(ctx context.Context, f serveFlags, id bw.ServerID, registry prometheus.Registerer, log *slog.Logger) (parts, error) {
+	if f.clustered() {
+		return wireCluster(ctx, f, id, registry, log)
+	}
+	return wireEmbedded(ctx, f, registry, log)
+}
+
+// serverID names this process among the servers of its deployment.
+func serverID(f serveFlags) bw.ServerID {
+	switch {
+	case !f.clustered():
+		return embeddedServer
+	case f.ServerID != "":
+		return bw.ServerID(f.ServerID)
+	}
+	random := strings.ToLower(rand.Text()[:8])
+	host, err := os.Hostname()
+	if err != nil {
+		return bw.ServerID(random)
+	}
+	return bw.ServerID(host[:min(len(host), maxServerID-len(random)-1)] + "-" + random)
 }
 
 // loadKeys reads the keys that tokens are signed and verified with.

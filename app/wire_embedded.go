@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/breakwater-chat/breakwater/broker/membroker"
+	"github.com/breakwater-chat/breakwater/cache"
 	"github.com/breakwater-chat/breakwater/cache/memcache"
 	"github.com/breakwater-chat/breakwater/history/sqlitefts"
 	"github.com/breakwater-chat/breakwater/server"
@@ -71,7 +72,7 @@ func wireEmbedded(ctx context.Context, f serveFlags, registry prometheus.Registe
 	b := membroker.New(membroker.Config{Registerer: registry, Logger: log}, dbs.messages)
 	c := memcache.New(memcache.Config{MaxBytes: cacheBytes})
 	return parts{
-		store: dbs.store, history: dbs.messages, broker: b, cache: c,
+		store: dbs.store, history: dbs.messages, broker: b, caches: []cache.Cache{c},
 		needed: []server.Dependency{
 			{Name: "store", Healthy: dbs.store.Healthy},
 			{Name: "message log", Healthy: dbs.messages.Healthy},

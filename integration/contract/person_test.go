@@ -47,11 +47,11 @@ func (r request) do(t *testing.T) answer {
 		}
 		payload = bytes.NewReader(encoded)
 	}
-	base := r.base
-	if base == "" {
-		base = suite.Server.URL
+	at := r.base
+	if at == "" {
+		at = base()
 	}
-	out, err := http.NewRequestWithContext(t.Context(), r.method, base+r.path, payload)
+	out, err := http.NewRequestWithContext(t.Context(), r.method, at+r.path, payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ type person struct {
 // newPerson signs somebody up at the shared server.
 func newPerson(t *testing.T, name string) *person {
 	t.Helper()
-	return newPersonAt(t, suite.Server.URL, name)
+	return newPersonAt(t, base(), name)
 }
 
 func newPersonAt(t *testing.T, base, name string) *person {
