@@ -3,7 +3,8 @@
 //
 // The history may lag behind the log, by a second or, after it was away, by more.
 // What is read here has no hole all the same: where the history ends short of
-// the tail the answer ends there, too, and says that there is more.
+// the tail the answer ends there, too, and says that there is more. Only what was
+// said last before the log lost its memory nobody misses, until the history has it.
 package playback
 
 import (
@@ -46,10 +47,19 @@ func New(b broker.Broker, h history.History, reg prometheus.Registerer) *Reader 
 	return r
 }
 
-// Follows tells whether no message can be missing between two positions. Within
-// an epoch seqs have no holes; a new one begins anywhere above the last.
+// Follows tells whether no message can be missing between two positions, as far
+// as they tell. Within an epoch seqs have no holes; a new one begins anywhere
+// above the last.
 func Follows(next, last bw.Position) bool {
 	return next.Epoch > last.Epoch && next.Seq > last.Seq || next.Epoch == last.Epoch && next.Seq == last.Seq+1
+}
+
+// follows is Follows for who has read a tail: it knows where the newest epoch begins.
+func follows(tail broker.Tail, next, last bw.Position) bool {
+	if tail.Begins != 0 && next.Epoch == tail.Head.Epoch && last.Epoch < next.Epoch && next.Seq != tail.Begins {
+		return false
+	}
+	return Follows(next, last)
 }
 
 // Newest reads up to limit messages below the position next, which follows them
@@ -61,25 +71,15 @@ func (r *Reader) Newest(ctx context.Context, room bw.RoomID, next bw.Position, l
 	if err != nil {
 		return nil, false, err
 	}
-	below := unbroken(upTo(tail.Messages, next.Seq-1), next)
-	if len(below) > 0 {
-		next = below[0].Position()
-	}
-	if whole := tail.Complete && startsAt(tail, next); whole || len(below) >= limit {
-		r.reads.WithLabelValues(sourceTail).Inc()
-		return below[max(0, len(below)-limit):], whole && len(below) <= limit, nil
-	}
-	page, err := r.readHistory(ctx, history.PageQuery{Room: room, Before: next.Seq, Limit: limit - len(below)})
+	page, err := r.extend(ctx, history.PageQuery{Room: room, Before: next.Seq, Limit: limit}, tail)
 	if err != nil {
-		return below, false, nil
+		return nil, false, nil
 	}
-	read = append(slices.Clip(unbroken(page.Messages, next)), below...)
-	return read, !page.More && (len(read) == 0 && next.Seq == 1 || len(read) > 0 && read[0].Seq == 1), nil
-}
-
-// startsAt tells whether a complete tail has nothing below a position.
-func startsAt(tail broker.Tail, next bw.Position) bool {
-	return len(tail.Messages) == 0 || tail.Messages[0].Seq >= next.Seq
+	read = unbroken(tail, page.Messages, next)
+	if len(read) > 0 {
+		next = read[0].Position()
+	}
+	return read, next.Seq == 1, nil
 }
 
 // Missed reads up to limit messages behind a position, without a hole. It is
@@ -90,19 +90,18 @@ func (r *Reader) Missed(ctx context.Context, room bw.RoomID, last bw.Position, l
 	if err != nil {
 		return nil, err
 	}
+	all := tail.Messages
 	if tail.Complete {
 		r.reads.WithLabelValues(sourceTail).Inc()
-		return continued(tail.Messages, last), nil
+	} else {
+		page, err := r.readHistory(ctx, history.PageQuery{Room: room, After: afterSeq(last.Seq), Limit: limit})
+		if err != nil {
+			return nil, nil
+		}
+		all = merge(page.Messages, all)
 	}
-	page, err := r.readHistory(ctx, history.PageQuery{Room: room, After: afterSeq(last.Seq), Limit: limit})
-	if err != nil {
-		return nil, nil
-	}
-	read := continued(page.Messages, last)
-	if n := len(read); n > 0 {
-		last = read[n-1].Position()
-	}
-	return append(read, continued(above(tail.Messages, last.Seq), last)...), nil
+	read := continued(tail, all, last)
+	return read[:min(len(read), limit)], nil
 }
 
 // afterSeq is how a page behind a seq is asked for.
@@ -120,9 +119,9 @@ func (r *Reader) readHistory(ctx context.Context, q history.PageQuery) (history.
 
 // unbroken returns the newest of the messages between which nothing is missing,
 // up to the position next, which follows them.
-func unbroken(all []bw.Message, next bw.Position) []bw.Message {
+func unbroken(tail broker.Tail, all []bw.Message, next bw.Position) []bw.Message {
 	i := len(all)
-	for i > 0 && Follows(next, all[i-1].Position()) {
+	for i > 0 && follows(tail, next, all[i-1].Position()) {
 		i--
 		next = all[i].Position()
 	}
@@ -131,13 +130,21 @@ func unbroken(all []bw.Message, next bw.Position) []bw.Message {
 
 // continued returns the oldest of the messages between which nothing is missing,
 // from the position last on, which they follow.
-func continued(all []bw.Message, last bw.Position) []bw.Message {
+func continued(tail broker.Tail, all []bw.Message, last bw.Position) []bw.Message {
 	i := 0
-	for i < len(all) && Follows(all[i].Position(), last) {
+	for i < len(all) && follows(tail, all[i].Position(), last) {
 		last = all[i].Position()
 		i++
 	}
-	return all[:i:i]
+	return all[:i]
+}
+
+// merge puts what the history has in front of what the tail has.
+func merge(older, tail []bw.Message) []bw.Message {
+	if len(tail) > 0 {
+		older = upTo(older, tail[0].Seq-1)
+	}
+	return slices.Concat(older, tail)
 }
 
 // upTo leaves out what is newer than a seq.
@@ -147,13 +154,4 @@ func upTo(all []bw.Message, last bw.Seq) []bw.Message {
 		n--
 	}
 	return all[:n:n]
-}
-
-// above leaves out what is not newer than a seq.
-func above(all []bw.Message, seq bw.Seq) []bw.Message {
-	i := 0
-	for i < len(all) && all[i].Seq <= seq {
-		i++
-	}
-	return all[i:]
 }
