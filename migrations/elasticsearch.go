@@ -213,7 +213,7 @@ func (r records) makeIndex(ctx context.Context) error {
 		err = errors.New(failure.Error.Type)
 	}
 	if err == nil {
-		_, err = r.call(ctx, http.MethodGet, "/_cluster/health/"+r.prefix+"-migrations?wait_for_status=yellow&timeout=20s", nil, nil, http.StatusOK)
+		_, err = r.call(ctx, http.MethodGet, "/_cluster/health/"+r.prefix+"-migrations?wait_for_active_shards=1&timeout=20s", nil, nil, http.StatusOK)
 	}
 	if err != nil {
 		return fmt.Errorf("make the index of what was migrated: %w", err)

@@ -37,7 +37,7 @@ func newFake(t *testing.T, say func(path, body string) answer) *fake {
 	t.Helper()
 	f := &fake{say: say}
 	f.Server = httptest.NewServer(f)
-	t.Cleanup(f.Server.Close)
+	t.Cleanup(f.Close)
 	return f
 }
 

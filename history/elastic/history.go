@@ -28,8 +28,9 @@ import (
 
 var _ history.Index = (*History)(nil)
 
-// openTimeout bounds the look at the schema when a history is opened.
-const openTimeout = 5 * time.Second
+// schemaTimeout bounds a look at the schema. It costs Elasticsearch next to
+// nothing, so one that takes longer tells that nothing else would be answered.
+const schemaTimeout = 5 * time.Second
 
 // History is a history.Index in Elasticsearch, safe for concurrent use.
 type History struct {
@@ -57,10 +58,6 @@ func Open(ctx context.Context, cfg Config) (*History, error) {
 	h := &History{cfg: cfg, client: c, close: sync.OnceValue(c.close)}
 	h.pages = newGate("pages", cfg.MaxPages, cfg.PageTimeout, cfg.Logger)
 	h.searches = newGate("searches", cfg.MaxSearches, cfg.SearchTimeout, cfg.Logger)
-	h.metrics = newMetrics(cfg.Registerer, h.pages, h.searches)
-
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
 	err = h.checkSchema(ctx)
 	if errors.Is(err, migrations.ErrOlderSchema) {
 		return nil, errors.Join(err, h.close())
@@ -68,12 +65,15 @@ func Open(ctx context.Context, cfg Config) (*History, error) {
 	if err != nil {
 		cfg.Logger.Warn("the history cannot be read yet", "error", err)
 	}
+	h.metrics = newMetrics(cfg.Registerer, h.pages, h.searches)
 	return h, nil
 }
 
 // checkSchema fails if a step of the schema is missing, or nobody can tell.
 // Writing without it would make indices of a shape that searches do not know.
 func (h *History) checkSchema(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
+	defer cancel()
 	has, newest, err := migrations.StatusElasticsearch(ctx, h.client, h.cfg.Prefix)
 	if err != nil {
 		return fmt.Errorf("look at the schema of Elasticsearch: %w", err)

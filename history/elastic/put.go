@@ -91,7 +91,8 @@ func (h *History) bulk(ctx context.Context, batch []bw.Message, errs []error) er
 		}
 		errs[i] = item.Create.err()
 	}
-	return h.compare(ctx, batch, taken, errs)
+	h.compare(ctx, batch, taken, errs)
+	return nil
 }
 
 func (h *History) bulkBody(batch []bw.Message) []byte {
@@ -129,51 +130,53 @@ func (o outcome) err() error {
 func rejected(reason string) error { return fmt.Errorf("%w: %.300s", history.ErrRejected, reason) }
 
 // compare looks at the documents whose names were taken: the same message has
-// been stored before, another one has no place any more. They are read by name,
-// which needs no refresh.
-func (h *History) compare(ctx context.Context, batch []bw.Message, taken []int, errs []error) error {
+// been stored before, another one has no place any more.
+func (h *History) compare(ctx context.Context, batch []bw.Message, taken []int, errs []error) {
 	if len(taken) == 0 {
-		return nil
+		return
 	}
-	type address struct {
-		Index string `json:"_index"`
-		ID    string `json:"_id"`
-	}
-	var question struct {
-		Docs []address `json:"docs"`
-	}
-	for _, i := range taken {
-		question.Docs = append(question.Docs, address{h.month(&batch[i]), name(&batch[i])})
-	}
-	body, err := json.Marshal(question)
-	if err != nil {
-		return fmt.Errorf("ask for messages that are there: %w", err)
-	}
-	status, answer, err := h.client.Call(ctx, http.MethodPost, "/_mget?filter_path=docs.found,docs._source", body)
-	if err == nil && status != http.StatusOK {
-		err = &statusError{status, string(answer)}
-	}
-	var there struct {
-		Docs []struct {
-			Found  bool
-			Source document `json:"_source"`
-		}
-	}
-	if err == nil {
-		err = json.Unmarshal(answer, &there)
-	}
-	if err == nil && len(there.Docs) != len(taken) {
-		err = fmt.Errorf("got %d documents, want %d", len(there.Docs), len(taken))
-	}
+	there, err := h.lookUp(ctx, batch, taken)
 	for n, i := range taken {
 		switch {
 		case err != nil:
 			errs[i] = fmt.Errorf("compare with the message that is there: %w", err)
-		case !there.Docs[n].Found:
+		case !there[n].Found:
 			errs[i] = fmt.Errorf("message %s was there and is gone", name(&batch[i]))
-		case there.Docs[n].Source.message() != batch[i]:
+		case there[n].Source.message() != batch[i]:
 			errs[i] = rejected("another message is stored as " + name(&batch[i]))
 		}
 	}
-	return nil
+}
+
+// stored is what is stored under a name.
+type stored struct {
+	Found  bool
+	Source document `json:"_source"`
+}
+
+// lookUp reads what is stored under the names of some of the messages. That needs no refresh.
+func (h *History) lookUp(ctx context.Context, batch []bw.Message, which []int) ([]stored, error) {
+	var names []object
+	for _, i := range which {
+		names = append(names, object{"_index": h.month(&batch[i]), "_id": name(&batch[i])})
+	}
+	body, err := json.Marshal(object{"docs": names})
+	if err != nil {
+		return nil, err
+	}
+	status, answer, err := h.client.Call(ctx, http.MethodPost, "/_mget?filter_path=docs.found,docs._source", body)
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, &statusError{status, string(answer)}
+	}
+	var result struct{ Docs []stored }
+	if err := json.Unmarshal(answer, &result); err != nil {
+		return nil, fmt.Errorf("read what is stored: %w", err)
+	}
+	if len(result.Docs) != len(which) {
+		return nil, fmt.Errorf("got %d documents, want %d", len(result.Docs), len(which))
+	}
+	return result.Docs, nil
 }

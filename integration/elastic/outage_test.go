@@ -70,6 +70,7 @@ func (f *feed) size() int {
 func TestKilledWhileIndexing(t *testing.T) {
 	const count, kills = 60_000, 3
 	cfg := migrated(t)
+	cfg.PageTimeout = patience // a node that has just recovered is slow
 	h := open(t, cfg)
 	f := newFeed(lines(1, 1, count, november))
 	x := indexer.New(indexer.Config{Feed: f, Index: h, Logger: cfg.Logger, MaxBackoff: time.Second})
