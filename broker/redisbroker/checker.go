@@ -106,7 +106,7 @@ func (b *Broker) checkRooms(asks []ask, rooms []*room, why map[*room]cause) bool
 	for i, r := range rooms {
 		switch h := heads[i]; {
 		case h.err != nil:
-			b.cfg.Logger.Error("a room's log cannot be read", "room", int64(r.id), "error", h.err)
+			b.cfg.Logger.Warn("a room's log cannot be read", "room", int64(r.id), "error", h.err)
 		case h.forgotten:
 			b.renew(ask{room: r.id, mode: modeRenew})
 		default:

@@ -225,7 +225,7 @@ func (w *writer) report(err error) {
 		if w.failing.IsZero() {
 			w.failing = time.Now()
 			if !isNoScript(errors.Unwrap(err)) {
-				w.b.cfg.Logger.Error("message log fails: sends are refused", "error", err)
+				w.b.cfg.Logger.Warn("message log fails: sends are refused", "error", err)
 			}
 		}
 		w.b.failure.Store(&failure{err: err, since: w.failing})

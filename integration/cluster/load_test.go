@@ -43,7 +43,9 @@ func (l *load) restart(s *services.Service, away time.Duration) {
 	}
 	must(s.Kill(l.Context()))
 	l.goOn(away)
+	began := time.Now()
 	must(s.Start(context.WithoutCancel(l.Context())))
+	l.Logf("%s was started again in %v", s.URL, time.Since(began).Round(time.Second/10))
 }
 
 // TestEachServiceIsKilled kills all of them in turn under load.

@@ -109,7 +109,7 @@ func start(t *testing.T, people, rooms int) *load {
 	l.stop, l.quiet = stop, calm
 	t.Cleanup(l.end)
 	for i := range people {
-		c := newClient(l.ledger, signUp(fmt.Sprint(l.word, " ", i)), base, l.word, l.rooms, rng.Uint64(), 100*time.Millisecond)
+		c := newClient(l.ledger, signUp(fmt.Sprint(l.word, " ", i)), base, l.word, l.rooms, rng.Uint64(), 200*time.Millisecond)
 		l.clients = append(l.clients, c)
 		l.running.Go(func() { c.run(ctx, quiet) })
 	}
@@ -135,6 +135,12 @@ func (l *load) goOn(d time.Duration) { wait(l.Context(), d) }
 // await waits until something holds.
 func (l *load) await(what string, holds func() error) {
 	l.Helper()
+	began := time.Now()
+	defer func() {
+		if took := time.Since(began); took > time.Second {
+			l.Logf("waited %v for %s", took.Round(time.Second/10), what)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(l.Context(), patience)
 	defer cancel()
 	for {
