@@ -20,7 +20,8 @@ const mysqlLockWait = 5 * time.Minute
 
 // UpMySQL brings a MySQL database to the newest step. Many hosts may do it at
 // once: one after the other takes a lock, which ends with its connection. A step
-// that was broken off is made again from its beginning: each can be.
+// that was broken off is made again from its beginning: each can be. db must wait
+// for an answer as long as other hosts' steps and its own take.
 //
 // ErrNewerSchema if the database is ahead of this program.
 func UpMySQL(ctx context.Context, db *sql.DB) error {

@@ -11,95 +11,97 @@ import (
 )
 
 const (
-	killServer   = "UPDATE servers SET state = 'dead' WHERE id = ? AND state = 'live'"
 	insertServer = "INSERT INTO servers (id, lease_until, state) VALUES (?, " + now + " + ?, 'live')"
-	renewLease   = "UPDATE servers SET lease_until = " + now + " + ? WHERE incarnation = ? AND id = ? AND state = 'live'"
-	releaseLease = "UPDATE servers SET state = 'dead' WHERE incarnation = ? AND id = ? AND state = 'live'"
-	// Others may be declaring the same ones dead: those are theirs.
-	expiredServers = "SELECT id, incarnation FROM servers WHERE state = 'live' AND lease_until <= " + now + " FOR UPDATE SKIP LOCKED"
-	killLife       = "UPDATE servers SET state = 'dead' WHERE incarnation IN "
-	selectOrphans  = `SELECT m.room, m.user, m.incarnation, m.connection
-		FROM servers s JOIN memberships m ON m.incarnation = s.incarnation
+	// Whoever registers the same server at the same time is found too: one of
+	// them waits for the other and ends him, or is rolled back and tries again.
+	killOthers    = "UPDATE servers SET state = 'dead' WHERE id = ? AND incarnation <> ? AND state = 'live'"
+	renewLease    = "UPDATE servers SET lease_until = " + now + " + ? WHERE incarnation = ? AND id = ? AND state = 'live'"
+	releaseLease  = "UPDATE servers SET state = 'dead' WHERE incarnation = ? AND id = ? AND state = 'live'"
+	isOver        = "state = 'live' AND lease_until <= " + now
+	selectOver    = "SELECT id, incarnation FROM servers WHERE " + isOver
+	expireLease   = "UPDATE servers SET state = 'dead' WHERE incarnation = ? AND " + isOver
+	selectOrphans = `SELECT STRAIGHT_JOIN m.room, m.user, m.incarnation, m.connection
+		FROM servers s JOIN memberships m FORCE INDEX (memberships_by_incarnation) ON m.incarnation = s.incarnation
 		WHERE s.state = 'dead' LIMIT ?`
-	selectNames  = "SELECT id, name FROM users WHERE id IN "
-	forgetServer = `DELETE FROM servers WHERE state = 'dead'
-		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.incarnation = servers.incarnation)`
+	selectNames = "SELECT id, name FROM users WHERE id IN "
+	// Apart from the deletion, which would lock the memberships that it looks at.
+	selectBuried = `SELECT s.incarnation FROM servers s WHERE s.state = 'dead'
+		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.incarnation = s.incarnation)`
+	forgetServers = "DELETE FROM servers WHERE incarnation IN "
 )
 
 // Register implements store.Leases.
 func (s *Store) Register(ctx context.Context, server bw.ServerID, ttl time.Duration) (store.Identity, error) {
-	id := store.Identity{Server: server}
+	var incarnation int64
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, killServer, string(server)); err != nil {
-			return fmt.Errorf("declare older incarnations dead: %w", err)
-		}
 		made, err := tx.ExecContext(ctx, insertServer, string(server), ttl.Milliseconds())
 		if err != nil {
 			return err
 		}
-		incarnation, err := made.LastInsertId()
-		id.Incarnation = bw.Incarnation(incarnation)
-		return err
+		if incarnation, err = made.LastInsertId(); err != nil {
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, killOthers, string(server), incarnation); err != nil {
+			return fmt.Errorf("declare older incarnations dead: %w", err)
+		}
+		return nil
 	})
 	if err != nil {
 		return store.Identity{}, unavailable(err, "register a server")
 	}
-	return id, nil
+	return store.Identity{Server: server, Incarnation: bw.Incarnation(incarnation)}, nil
 }
 
 // Renew implements store.Leases.
 func (s *Store) Renew(ctx context.Context, id store.Identity, ttl time.Duration) error {
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		renewed, err := tx.ExecContext(ctx, renewLease, ttl.Milliseconds(), int64(id.Incarnation), string(id.Server))
-		if err != nil {
-			return err
-		}
-		found, err := renewed.RowsAffected()
-		if err == nil && found == 0 {
-			return store.ErrFenced
-		}
-		return err
-	})
+	found, err := s.exec(ctx, renewLease, ttl.Milliseconds(), int64(id.Incarnation), string(id.Server))
+	if err == nil && found == 0 {
+		err = store.ErrFenced
+	}
 	return unavailable(err, "renew a lease")
 }
 
 // Release implements store.Leases. Releasing a dead incarnation changes nothing.
 func (s *Store) Release(ctx context.Context, id store.Identity) error {
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, releaseLease, int64(id.Incarnation), string(id.Server))
-		return err
-	})
+	_, err := s.exec(ctx, releaseLease, int64(id.Incarnation), string(id.Server))
 	return unavailable(err, "release a lease")
 }
 
-// ExpireLeases implements store.Leases.
+// ExpireLeases implements store.Leases. One that cannot be declared dead now, for
+// a transaction of its server is still open, is left to the next call.
 func (s *Store) ExpireLeases(ctx context.Context) ([]store.Identity, error) {
-	var dead []store.Identity
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		dead = nil
-		rows, err := tx.QueryContext(ctx, expiredServers)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		var lives []any
-		for rows.Next() {
-			var id store.Identity
-			if err := rows.Scan(&id.Server, &id.Incarnation); err != nil {
-				return err
-			}
-			dead, lives = append(dead, id), append(lives, int64(id.Incarnation))
-		}
-		if err := rows.Err(); err != nil || len(lives) == 0 {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, killLife+tuples(len(lives), 1), lives...)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var over, dead []store.Identity
+	err := query(ctx, s.db, selectOver, nil, func(rows *sql.Rows) error {
+		var id store.Identity
+		err := rows.Scan(&id.Server, &id.Incarnation)
+		over = append(over, id)
 		return err
 	})
-	if err != nil {
+	for i := 0; i < len(over) && err == nil; i++ {
+		var died bool
+		if died, err = s.expire(ctx, over[i]); died {
+			dead = append(dead, over[i])
+		}
+	}
+	if err != nil && len(dead) == 0 {
 		return nil, unavailable(err, "expire leases")
 	}
-	return dead, nil
+	return dead, nil // who died is told only once, so those are told in any case
+}
+
+// expire declares a server dead if its lease is over still.
+func (s *Store) expire(ctx context.Context, id store.Identity) (died bool, err error) {
+	done, err := s.db.ExecContext(ctx, expireLease, int64(id.Incarnation))
+	if isError(err, errLockWait) || isError(err, errDeadlock) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	found, err := done.RowsAffected()
+	return found > 0, err
 }
 
 // DeleteOrphans implements store.Leases. The rows of dead servers go with their
@@ -116,8 +118,7 @@ func (s *Store) DeleteOrphans(ctx context.Context, limit int) ([]store.Departure
 		if departures, err = removeOrphans(ctx, tx, orphans[:min(limit, len(orphans))]); err != nil || more {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, forgetServer)
-		return err
+		return forgetBuried(ctx, tx)
 	})
 	if err != nil {
 		return nil, false, unavailable(err, "delete orphans")
@@ -125,21 +126,14 @@ func (s *Store) DeleteOrphans(ctx context.Context, limit int) ([]store.Departure
 	return departures, more, nil
 }
 
-func findOrphans(ctx context.Context, tx *sql.Tx, limit int) ([]membership, error) {
-	rows, err := tx.QueryContext(ctx, selectOrphans, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var orphans []membership
-	for rows.Next() {
+func findOrphans(ctx context.Context, tx *sql.Tx, limit int) (orphans []membership, err error) {
+	err = query(ctx, tx, selectOrphans, []any{limit}, func(rows *sql.Rows) error {
 		var m membership
-		if err := rows.Scan(&m.room, &m.user, &m.incarnation, &m.connection); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&m.room, &m.user, &m.incarnation, &m.connection)
 		orphans = append(orphans, m)
-	}
-	return orphans, rows.Err()
+		return err
+	})
+	return orphans, err
 }
 
 // removeOrphans deletes memberships and says which presences ended by that. What
@@ -179,18 +173,30 @@ func userNames(ctx context.Context, tx *sql.Tx, of []presence) (map[bw.UserID]bw
 	for i, p := range of {
 		args[i] = int64(p.user)
 	}
-	rows, err := tx.QueryContext(ctx, selectNames+tuples(len(args), 1), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err := query(ctx, tx, selectNames+tuples(len(args), 1), args, func(rows *sql.Rows) error {
 		var id bw.UserID
 		var name bw.Name
-		if err := rows.Scan(&id, &name); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&id, &name)
 		names[id] = name
+		return err
+	})
+	return names, err
+}
+
+// forgetBuried removes dead servers who have left nothing.
+func forgetBuried(ctx context.Context, tx *sql.Tx) error {
+	var buried []any
+	err := query(ctx, tx, selectBuried, nil, func(rows *sql.Rows) error {
+		var incarnation int64
+		err := rows.Scan(&incarnation)
+		buried = append(buried, incarnation)
+		return err
+	})
+	if err == nil && len(buried) > 0 {
+		_, err = tx.ExecContext(ctx, forgetServers+tuples(len(buried), 1), buried...)
 	}
-	return names, rows.Err()
+	if err != nil {
+		return fmt.Errorf("forget dead servers: %w", err)
+	}
+	return nil
 }

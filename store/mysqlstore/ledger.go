@@ -260,18 +260,8 @@ func (l *ledger) exec(ctx context.Context, statement string, place func(rows, co
 }
 
 // query runs a query over rows of that many columns.
-func (l *ledger) query(ctx context.Context, query string, columns int, args []any, scan func(*sql.Rows) error) error {
-	rows, err := l.tx.QueryContext(ctx, fmt.Sprintf(query, tuples(len(args)/columns, columns)), args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+func (l *ledger) query(ctx context.Context, text string, columns int, args []any, scan func(*sql.Rows) error) error {
+	return query(ctx, l.tx, fmt.Sprintf(text, tuples(len(args)/columns, columns)), args, scan)
 }
 
 // values are placeholders for rows to insert: (?,?),(?,?) for two of two columns.

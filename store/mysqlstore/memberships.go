@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	countOccupants = "SELECT users FROM room_counts WHERE room = ?"
-	listOccupants  = `SELECT u.id, u.name, u.created_at, p.joined_at
-		FROM presences p JOIN users u ON u.id = p.user
-		WHERE p.room = ? AND p.user > ? ORDER BY p.user LIMIT ?`
+	// One query, so that the count, in the row whose id is 0, and the users are
+	// those of one moment.
+	listOccupants = `SELECT users, 0 AS id, '' AS name, 0 AS created_at, 0 AS joined_at FROM room_counts WHERE room = ?
+		UNION ALL (SELECT 0, u.id, u.name, u.created_at, p.joined_at
+			FROM presences p JOIN users u ON u.id = p.user
+			WHERE p.room = ? AND p.user > ? ORDER BY p.user LIMIT ?)
+		ORDER BY id`
 	// A life that is looked at cannot end before the transaction has.
 	checkServer = "SELECT 1 FROM servers WHERE incarnation = ? AND id = ? AND state = 'live' FOR SHARE"
 )
@@ -32,11 +35,12 @@ func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, batch [
 	}
 	var outcomes []store.Outcome
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if err := checkAlive(ctx, tx, server); err != nil {
-			return err
-		}
 		l, err := openLedger(ctx, tx, touched)
 		if err != nil {
+			return err
+		}
+		// After the wait for rooms: who renews the lease waits for this lock.
+		if err := checkAlive(ctx, tx, server); err != nil {
 			return err
 		}
 		outcomes = make([]store.Outcome, len(batch))
@@ -75,35 +79,23 @@ func checkAlive(ctx context.Context, tx *sql.Tx, server store.Identity) error {
 func (s *Store) ListOccupants(ctx context.Context, room bw.RoomID, after bw.UserID, limit int) (store.Occupants, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	o, err := s.listOccupants(ctx, room, after, limit)
+	var o store.Occupants
+	args := []any{int64(room), int64(room), int64(after), max(limit, 0)}
+	err := query(ctx, s.db, listOccupants, args, func(rows *sql.Rows) error {
+		var count int
+		var u store.Occupant
+		if err := rows.Scan(&count, &u.ID, &u.Name, &u.CreatedAt, &u.JoinedAt); err != nil {
+			return err
+		}
+		if u.ID == 0 {
+			o.Count = count
+		} else {
+			o.Users = append(o.Users, u)
+		}
+		return nil
+	})
 	if err != nil {
 		return store.Occupants{}, unavailable(err, "list occupants")
 	}
 	return o, nil
-}
-
-// listOccupants reads the count and the users at one moment.
-func (s *Store) listOccupants(ctx context.Context, room bw.RoomID, after bw.UserID, limit int) (o store.Occupants, err error) {
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return o, err
-	}
-	defer func() { _ = tx.Rollback() }() // it has only read
-	err = tx.QueryRowContext(ctx, countOccupants, int64(room)).Scan(&o.Count)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return o, err
-	}
-	rows, err := tx.QueryContext(ctx, listOccupants, int64(room), int64(after), max(limit, 0))
-	if err != nil {
-		return o, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var u store.Occupant
-		if err := rows.Scan(&u.ID, &u.Name, &u.CreatedAt, &u.JoinedAt); err != nil {
-			return o, err
-		}
-		o.Users = append(o.Users, u)
-	}
-	return o, rows.Err()
 }

@@ -10,20 +10,22 @@ import (
 )
 
 const (
-	findUser   = "SELECT id, name, created_at, password_hash FROM users WHERE name = ?"
-	insertUser = "INSERT INTO users (name, password_hash, created_at) VALUES (?, ?, " + now + ")"
+	findUser = "SELECT id, name, created_at, password_hash FROM users WHERE name = ?"
+	// A name that is taken costs no id.
+	insertUser = `INSERT INTO users (name, password_hash, created_at) SELECT ?, ?, ` + now + `
+		FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM users WHERE name = ?)`
 )
 
 // CreateUser implements store.Users.
 func (s *Store) CreateUser(ctx context.Context, name bw.Name, passwordHash []byte) (bw.User, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := s.db.ExecContext(ctx, insertUser, string(name), passwordHash)
-	if isError(err, errDuplicate) {
-		return bw.User{}, bw.Errorf(bw.NameTaken, "there is a user of this name already")
-	}
+	made, err := s.exec(ctx, insertUser, string(name), passwordHash, string(name))
 	if err != nil {
 		return bw.User{}, unavailable(err, "create a user")
+	}
+	if made == 0 {
+		return bw.User{}, bw.Errorf(bw.NameTaken, "there is a user of this name already")
 	}
 	found, err := s.findUser(ctx, name)
 	return found.User, unavailable(err, "find a user that was made just now")
@@ -35,7 +37,7 @@ func (s *Store) EnsureUser(ctx context.Context, name bw.Name) (bw.User, error) {
 	defer cancel()
 	found, err := s.findUser(ctx, name)
 	if errors.Is(err, sql.ErrNoRows) {
-		if _, err = s.db.ExecContext(ctx, insertUser, string(name), nil); err == nil || isError(err, errDuplicate) {
+		if _, err = s.exec(ctx, insertUser, string(name), nil, string(name)); err == nil {
 			found, err = s.findUser(ctx, name)
 		}
 	}
