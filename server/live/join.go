@@ -185,12 +185,12 @@ func (r *room) canResume(since bw.Position) bool {
 // admit adds the member at the head of the log with the playback that ends
 // there. Called under mu.
 func (r *room) admit(c *conn, id string, recovered bool, o store.Outcome, playback []encoded) bool {
-	users := max(1, o.Users)            // himself at least, while nobody can count
+	users := o.Users
 	if r.presence.version > o.Version { // the others have been told newer news
 		users = r.presence.users
 	}
 	head := wire.AppendJoinedHead(nil, id, r.id, r.head, recovered)
-	tail := wire.AppendJoinedTail(nil, users)
+	tail := wire.AppendJoinedTail(nil, max(1, users)) // himself at least, while nobody can count
 	size := len(head) + len(tail)
 	parts := make([][]byte, 0, len(playback))
 	for _, e := range playback {
@@ -234,8 +234,8 @@ func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome,
 		err     error
 	}
 	answers := make(chan answer, 2)
-	change := &memberChange{
-		Change: c.change(room, false), conn: c,
+	h.members.add(&memberChange{
+		Change: c.change(room, false),
 		done: func(o store.Outcome, err error) {
 			if err == nil && o.Changed {
 				h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
@@ -243,13 +243,12 @@ func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome,
 			answers <- answer{o, err}
 		},
 		postponed: func() { answers <- answer{} },
-	}
-	h.members.add(change)
+	})
 	select {
 	case a := <-answers:
 		return a.outcome, a.err
 	case <-ctx.Done():
-		h.members.giveUp(change)
+		h.leave(c, room)
 		return store.Outcome{}, bw.Unavailablef(ctx.Err(), "the room could not be joined in time")
 	}
 }
@@ -259,7 +258,7 @@ func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome,
 func (h *Hub) leave(c *conn, room bw.RoomID) { h.members.add(h.leaving(c, room)) }
 
 func (h *Hub) leaving(c *conn, room bw.RoomID) *memberChange {
-	return &memberChange{Change: c.change(room, true), conn: c, done: func(o store.Outcome, err error) {
+	return &memberChange{Change: c.change(room, true), done: func(o store.Outcome, err error) {
 		if err == nil && o.Changed {
 			h.deps.Broker.Notify(broker.Notice{Room: room, Left: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
 		}

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ const (
 // batches, in their order. None is given up while the hub runs: a membership that
 // stays would be a user who is not there, one that is missing a user who is. While
 // the store is away people join all the same, and the others are told of them when
-// it is back; of what one connection did in one room meanwhile only the last is kept.
+// it is back; of what one connection did in one room meanwhile only the last is
+// kept, and nothing of a join that the store has not seen and that was taken back.
 type memberWriter struct {
 	hub *Hub
 
@@ -46,16 +48,16 @@ type memberKey struct {
 // memberChange is a connection's join or leave on its way to the store.
 type memberChange struct {
 	store.Change
-	conn *conn
 	// done is called once, when it is written or never will be, from another
 	// goroutine or at once; not at all if a later change took its place.
 	done func(store.Outcome, error)
-	// postponed is called before done, at most once, when the store is away; nil
-	// for a leave. Nobody waits for it.
+	// postponed is called at most once, like done, when the store is away and it
+	// will be written later; nil for a leave.
 	postponed func()
-	// The rest is guarded by the writer's mu: the store may have seen it; it was
-	// postponed; it is not to be written any more.
-	taken, late, void bool
+	// The rest is guarded by the writer's mu: the store may have a membership that
+	// only a leave ends, because of this change or an earlier one; it was postponed;
+	// it is not to be written any more.
+	seen, late, void bool
 }
 
 func (c *memberChange) key() memberKey { return memberKey{c.Room, c.Connection} }
@@ -69,8 +71,8 @@ func newMemberWriter(h *Hub) *memberWriter {
 
 // add queues a change.
 func (w *memberWriter) add(c *memberChange) {
-	late, err := w.tryAdd(c)
-	if err != nil {
+	queued, late, err := w.tryAdd(c)
+	if !queued {
 		c.done(store.Outcome{}, err)
 		return
 	}
@@ -83,23 +85,36 @@ func (w *memberWriter) add(c *memberChange) {
 	}
 }
 
-func (w *memberWriter) tryAdd(c *memberChange) (late bool, err error) {
+// tryAdd does not queue a join that is one too many, nor a leave that has nothing
+// to undo but a join in the queue.
+func (w *memberWriter) tryAdd(c *memberChange) (queued, late bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !c.Leave && (w.stopping || len(w.waiting) >= maxPendingChanges) {
-		return false, bw.Errorf(bw.Overloaded, "too many people are joining at this moment")
+	earlier := w.waiting[c.key()]
+	switch {
+	case !c.Leave && (w.stopping || len(w.waiting) >= maxPendingChanges):
+		return false, false, bw.Errorf(bw.Overloaded, "too many people are joining at this moment")
+	case c.Leave && earlier != nil && !earlier.seen:
+		earlier.void = true
+		delete(w.waiting, c.key())
+		return false, false, nil
 	}
 	w.enqueue(c)
-	return w.failing && w.postpone(c), nil
+	return true, w.failing && w.postpone(c), nil
 }
 
 // enqueue puts a change behind all others, in the place of one about the same
 // connection and room. Called under mu.
 func (w *memberWriter) enqueue(c *memberChange) {
+	c.seen = c.seen || c.Leave
 	if earlier := w.waiting[c.key()]; earlier != nil {
 		earlier.void = true
+		c.seen = c.seen || earlier.seen
 	}
 	w.waiting[c.key()] = c
+	if len(w.queue) >= 2*len(w.waiting)+memberBatchSize {
+		w.queue = slices.DeleteFunc(w.queue, func(c *memberChange) bool { return c.void })
+	}
 	w.queue = append(w.queue, c)
 }
 
@@ -110,32 +125,6 @@ func (w *memberWriter) postpone(c *memberChange) bool {
 	}
 	c.late = true
 	return true
-}
-
-// giveUp says that nobody waits for a join any more: one that the store has not
-// seen is forgotten, another is taken back.
-func (w *memberWriter) giveUp(c *memberChange) {
-	w.mu.Lock()
-	taken := c.taken
-	if !taken {
-		w.forget(c)
-	}
-	w.mu.Unlock()
-	if taken {
-		w.hub.leave(c.conn, c.Room)
-	}
-}
-
-// forget is called under mu.
-func (w *memberWriter) forget(c *memberChange) {
-	c.void = true
-	if w.waiting[c.key()] == c {
-		delete(w.waiting, c.key())
-	}
-}
-
-func errNoUserList(cause error) error {
-	return bw.Unavailablef(cause, "the room's user list cannot be written now")
 }
 
 // run writes batches until stop was called and the queue is empty.
@@ -174,7 +163,7 @@ func (w *memberWriter) take() (batch []*memberChange) {
 	n := 0
 	for ; n < len(w.queue) && len(batch) < memberBatchSize; n++ {
 		if c := w.queue[n]; !c.void {
-			c.taken = true
+			c.seen = true
 			delete(w.waiting, c.key())
 			batch = append(batch, c)
 		}
@@ -205,15 +194,23 @@ func (w *memberWriter) write(batch []*memberChange) {
 	w.hub.metrics.memberErrors.Inc()
 	w.hub.deps.Log.Warn("writing joins and leaves", "changes", len(batch), "error", err)
 	if errors.Is(err, store.ErrFenced) || w.isStopped() {
-		for _, c := range batch {
-			c.done(store.Outcome{}, errNoUserList(err)) // orphans now, for the janitor
-		}
+		w.abandon(batch, err)
 		return
 	}
 	for _, c := range w.putBack(batch) {
 		c.postponed()
 	}
 	w.pause()
+}
+
+// abandon answers a batch, and what is queued, that will never be written: what
+// the store has of them is for the janitor.
+func (w *memberWriter) abandon(batch []*memberChange, cause error) {
+	for ; len(batch) > 0; batch = w.take() {
+		for _, c := range batch {
+			c.done(store.Outcome{}, bw.Unavailablef(cause, "the room's user list cannot be written now"))
+		}
+	}
 }
 
 func (w *memberWriter) apply(changes []store.Change) ([]store.Outcome, error) {
@@ -238,8 +235,7 @@ func (w *memberWriter) putBack(batch []*memberChange) (late []*memberChange) {
 		if later := w.waiting[c.key()]; later == nil {
 			w.enqueue(c)
 		} else {
-			later.taken = true // the store may have seen what it undoes
-			c.void = true
+			later.seen = true
 		}
 	}
 	w.queue = append(w.queue, behind...)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,10 +23,10 @@ import (
 type awayStore struct {
 	store.Memberships
 	mu sync.Mutex
-	// refuses makes it fail; stall is how long it takes for that.
-	refuses bool
-	stall   time.Duration
-	written []store.Change
+	// refuses makes it fail, late only when it has written; stall is how long it takes.
+	refuses, late bool
+	stall         time.Duration
+	written       []store.Change
 }
 
 var errAway = errors.New("the store is away")
@@ -32,15 +34,18 @@ var errAway = errors.New("the store is away")
 // ApplyChanges implements store.Memberships.
 func (s *awayStore) ApplyChanges(_ context.Context, _ store.Identity, batch []store.Change) ([]store.Outcome, error) {
 	s.mu.Lock()
-	stall, refuses := s.stall, s.refuses
+	stall, refuses, late := s.stall, s.refuses, s.late
 	s.mu.Unlock()
 	<-time.After(stall)
-	if refuses {
+	if refuses && !late {
 		return nil, errAway
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.written = append(s.written, batch...)
+	if refuses {
+		return nil, errAway
+	}
 	return make([]store.Outcome, len(batch)), nil
 }
 
@@ -101,25 +106,151 @@ func TestJoinsGoOnWhileTheStoreIsAway(t *testing.T) {
 // costs neither memory nor the store more than once.
 func TestAnOutageLeavesTheLastOfEach(t *testing.T) {
 	withMembers(t, func(t *testing.T, h *Hub, s *awayStore) {
-		stays, goes := &conn{hub: h, id: 1}, &conn{hub: h, id: 2}
-		s.set(true, time.Second) // it may have written before it failed
-		for range 3 {
-			for _, c := range []*conn{stays, goes} {
-				if _, err := h.join(t.Context(), c, 1); err != nil {
-					t.Fatalf("got %v, want to be let in", err)
-				}
-				h.leave(c, 1)
+		stays, goes, passes := &conn{hub: h, id: 1}, &conn{hub: h, id: 2}, &conn{hub: h, id: 3}
+		join := func(c *conn) {
+			if _, err := h.join(t.Context(), c, 1); err != nil {
+				t.Errorf("got %v, want to be let in", err)
 			}
 		}
-		if _, err := h.join(t.Context(), stays, 1); err != nil {
-			t.Fatalf("got %v, want to be let in", err)
+		s.set(true, time.Second) // it may have written before it failed
+		var wg sync.WaitGroup
+		wg.Go(func() { join(stays) })
+		wg.Go(func() { join(goes) })
+		wg.Wait()
+		for range 3 {
+			h.leave(stays, 1)
+			join(stays)
+			join(passes) // of whom it has not heard
+			h.leave(passes, 1)
 		}
+		h.leave(goes, 1)
 		s.set(false, 0)
 		<-time.After(2*memberRetry + time.Second)
 		s.mu.Lock()
 		slices.SortFunc(s.written, func(a, b store.Change) int { return int(a.Connection - b.Connection) })
 		s.mu.Unlock()
 		s.has(t, stays.change(1, false), goes.change(1, true))
+	})
+}
+
+// TestComingAndGoingInAnOutageIsBounded: not even with a long queue in front do
+// joins that were taken back add up.
+func TestComingAndGoingInAnOutageIsBounded(t *testing.T) {
+	withMembers(t, func(t *testing.T, h *Hub, s *awayStore) {
+		s.set(true, 0)
+		h.leave(&conn{hub: h, id: 1}, 1)
+		<-time.After(memberRetry / 2)
+		for id := range bw.ConnectionID(2 * memberBatchSize) {
+			if _, err := h.join(t.Context(), &conn{hub: h, id: id + 2}, 1); err != nil {
+				t.Fatalf("got %v, want to be let in", err)
+			}
+		}
+		restless := &conn{hub: h}
+		for range 10 * memberBatchSize {
+			_, _ = h.join(t.Context(), restless, 1)
+			h.leave(restless, 1)
+		}
+		h.members.mu.Lock()
+		defer h.members.mu.Unlock()
+		if n := len(h.members.queue); n > 6*memberBatchSize {
+			t.Errorf("got %d changes in the queue for %d that stand", n, len(h.members.waiting))
+		}
+	})
+}
+
+// TestALeaveIsNotLostWithAJoin: a rejoin takes the place of a leave; when nobody
+// waits for it any more, the leave is still due.
+func TestALeaveIsNotLostWithAJoin(t *testing.T) {
+	withMembers(t, func(t *testing.T, h *Hub, s *awayStore) {
+		c := &conn{hub: h, id: 1}
+		if _, err := h.join(t.Context(), c, 1); err != nil {
+			t.Fatalf("got %v, want to be let in", err)
+		}
+		s.set(false, 3*time.Second)
+		h.leave(&conn{hub: h, id: 2}, 1)
+		<-time.After(2 * memberGather)
+		h.leave(c, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := h.join(ctx, c, 1); bw.KindOf(err) != bw.Unavailable {
+			t.Errorf("got %v from a join whose time was over, want unavailable", err)
+		}
+		<-time.After(time.Minute)
+		s.has(t, c.change(1, false), (&conn{id: 2}).change(1, true), c.change(1, true))
+	})
+}
+
+// TestMembershipsAreTrueAfterAnyOutage: whatever the store refused, or wrote
+// without saying so, in the end it has those who are there.
+func TestMembershipsAreTrueAfterAnyOutage(t *testing.T) {
+	for seed := range uint64(300) {
+		withMembers(t, func(t *testing.T, h *Hub, s *awayStore) {
+			there := make([]bool, 5)
+			var wg sync.WaitGroup
+			for id := range there {
+				c, dice := &conn{hub: h, id: bw.ConnectionID(id)}, rand.New(rand.NewPCG(seed, uint64(id)))
+				wg.Go(func() {
+					for range 10 {
+						ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+dice.IntN(400))*time.Millisecond)
+						_, err := h.join(ctx, c, 1)
+						cancel()
+						<-time.After(time.Duration(dice.IntN(2) * dice.IntN(400) * int(time.Millisecond)))
+						if there[id] = err == nil && dice.IntN(3) == 0; err == nil && !there[id] {
+							h.leave(c, 1)
+						}
+						if there[id] {
+							return
+						}
+					}
+				})
+			}
+			dice := rand.New(rand.NewPCG(seed, 1000))
+			for range 10 {
+				s.mu.Lock()
+				s.refuses, s.late, s.stall = dice.IntN(2) == 0, dice.IntN(2) == 0, time.Duration(dice.IntN(500))*time.Millisecond
+				s.mu.Unlock()
+				<-time.After(time.Duration(dice.IntN(500)) * time.Millisecond)
+			}
+			s.set(false, 0)
+			wg.Wait()
+			<-time.After(time.Minute)
+			has := make([]bool, len(there))
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, c := range s.written {
+				has[c.Connection] = !c.Leave
+			}
+			if !slices.Equal(has, there) {
+				t.Errorf("seed %d: got %v in the store, want %v", seed, has, there)
+			}
+		})
+	}
+}
+
+// TestStoppingDoesNotWaitForAStoreThatIsAway: every change has its answer, but
+// not each batch has its try.
+func TestStoppingDoesNotWaitForAStoreThatIsAway(t *testing.T) {
+	withMembers(t, func(t *testing.T, h *Hub, s *awayStore) {
+		s.set(true, memberTimeout)
+		const changes = 20 * memberBatchSize
+		var done, postponed atomic.Int64
+		for id := range bw.ConnectionID(changes) {
+			h.members.add(&memberChange{
+				Change:    store.Change{Room: 1, Connection: id},
+				done:      func(store.Outcome, error) { done.Add(1) },
+				postponed: func() { postponed.Add(1) },
+			})
+		}
+		<-time.After(3 * memberTimeout)
+		began := time.Now()
+		h.members.stop()
+		h.wg.Wait()
+		if took := time.Since(began); took > 2*memberTimeout {
+			t.Errorf("got the end after %v, want it after a try or two", took)
+		}
+		if done.Load() != changes || postponed.Load() != changes {
+			t.Errorf("got %d answers and %d told to wait, want %d of each", done.Load(), postponed.Load(), changes)
+		}
 	})
 }
 

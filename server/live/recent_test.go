@@ -115,17 +115,23 @@ func TestPlaybackHasNoHoles(t *testing.T) {
 func TestJoinedIsNoOlderThanPresence(t *testing.T) {
 	hub := &Hub{cfg: DefaultConfig(), metrics: newMetrics(prometheus.NewRegistry()), sched: newScheduler()}
 	r := &room{hub: hub, id: 1}
-	r.presence.users, r.presence.version = 7, 20
+	r.presence.version = 20
 	for _, row := range []struct {
-		version int64
+		told    int // by version 20
+		outcome store.Outcome
 		want    string
-	}{{19, `"users":7}`}, {21, `"users":3}`}} {
+	}{
+		{7, store.Outcome{Users: 3, Version: 19}, `"users":7}`},
+		{7, store.Outcome{Users: 3, Version: 21}, `"users":3}`},
+		{0, store.Outcome{}, `"users":1}`}, // the others have left, and nobody can count
+	} {
+		r.presence.users = row.told
 		l := &narrowLink{room: -1}
 		c := &conn{hub: hub, link: l}
-		r.begin(c, "", store.Outcome{Users: 3, Version: row.version})
+		r.begin(c, "", row.outcome)
 		c.flush(false)
 		if got := l.frames()[0]; !strings.HasSuffix(got, row.want) {
-			t.Errorf("got %s behind version %d, want %s", got, row.version, row.want)
+			t.Errorf("got %s with %+v behind %d users, want %s", got, row.outcome, row.told, row.want)
 		}
 	}
 }

@@ -71,10 +71,8 @@ func (r *Reader) Newest(ctx context.Context, room bw.RoomID, next bw.Position, l
 	if err != nil {
 		return nil, false, err
 	}
-	page, err := r.extend(ctx, history.PageQuery{Room: room, Before: next.Seq, Limit: limit}, tail)
-	if err != nil {
-		return nil, false, nil
-	}
+	// Without an answer there is nothing that reaches next.
+	page, _ := r.extend(ctx, history.PageQuery{Room: room, Before: next.Seq, Limit: limit}, tail)
 	read = unbroken(tail, page.Messages, next)
 	if len(read) > 0 {
 		next = read[0].Position()
@@ -90,15 +88,12 @@ func (r *Reader) Missed(ctx context.Context, room bw.RoomID, last bw.Position, l
 	if err != nil {
 		return nil, err
 	}
-	all := tail.Messages
+	var all []bw.Message
 	if tail.Complete {
 		r.reads.WithLabelValues(sourceTail).Inc()
-	} else {
-		page, err := r.readHistory(ctx, history.PageQuery{Room: room, After: afterSeq(last.Seq), Limit: limit})
-		if err != nil {
-			return nil, nil
-		}
-		all = merge(page.Messages, all)
+		all = tail.Messages
+	} else if page, err := r.readHistory(ctx, history.PageQuery{Room: room, After: afterSeq(last.Seq), Limit: limit}); err == nil {
+		all = merge(page.Messages, tail.Messages)
 	}
 	read := continued(tail, all, last)
 	return read[:min(len(read), limit)], nil
