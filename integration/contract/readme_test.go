@@ -1,11 +1,10 @@
 package contract
 
 import (
-	"maps"
 	"net/http"
 	"os"
 	"regexp"
-	"slices"
+	"strings"
 	"testing"
 )
 
@@ -18,8 +17,15 @@ func found(expression, text string) map[string]bool {
 	return set
 }
 
+// section is what stands below a heading, up to the next one.
+func section(text, heading string) string {
+	_, below, _ := strings.Cut(text, "\n"+heading+"\n")
+	below, _, _ = strings.Cut(below, "\n#")
+	return below
+}
+
 // TestReadme holds the README to the program: it names every flag and every
-// metric, and none that is not there.
+// metric of the deployment, and none that is not there.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -33,20 +39,40 @@ func TestReadme(t *testing.T) {
 	flags := found(`--([a-z-]+)`, string(help))
 	delete(flags, "help")
 
-	ada := newPerson(t, "Ada") // so that what comes with the first call is there
+	const metric = "`(breakwater_[a-z_]+)"
+	others := "### Metrics of a cluster" // the deployment that this one is not
+	if d := os.Getenv(deploymentVar); d == behind || d == spread {
+		others = "### Metrics of the embedded mode"
+	}
+	named, elsewhere := found(metric, readme), found(metric, section(readme, others))
+	if len(elsewhere) == 0 {
+		t.Fatalf("no metrics in the README below %q", others)
+	}
+	for name := range elsewhere {
+		delete(named, name)
+	}
+
+	ada := newPersonAt(t, suite.Server.URL, "Ada") // so that what comes with the first call is there
 	r := ada.newRoom()
 	ada.join(r).nothing(r)
 	request{base: suite.Server.URL, method: "GET", path: "/nowhere"}.do(t)
-	metrics := request{method: "GET", path: "/metrics"}.do(t).ok(http.StatusOK, nil)
+	metrics := request{base: suite.Server.URL, method: "GET", path: "/metrics"}.do(t).ok(http.StatusOK, nil)
 	for _, row := range []struct {
 		what      string
 		got, want map[string]bool
 	}{
 		{"flags", found("`--([a-z-]+)`", readme), flags},
-		{"metrics", found("`(breakwater_[a-z_]+)", readme), found(`(?m)^# TYPE (breakwater_[a-z_]+) `, string(metrics.body))},
+		{"metrics", named, found(`(?m)^# TYPE (breakwater_[a-z_]+) `, string(metrics.body))},
 	} {
-		if got, want := slices.Sorted(maps.Keys(row.got)), slices.Sorted(maps.Keys(row.want)); !slices.Equal(got, want) {
-			t.Errorf("got %s in the README\n%q, want those of the program\n%q", row.what, got, want)
+		for name := range row.got {
+			if !row.want[name] {
+				t.Errorf("the README has %s of the %s, the program has not", name, row.what)
+			}
+		}
+		for name := range row.want {
+			if !row.got[name] {
+				t.Errorf("the program has %s of the %s, the README has not", name, row.what)
+			}
 		}
 	}
 }
