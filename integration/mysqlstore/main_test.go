@@ -4,13 +4,16 @@ package mysqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/integration/services"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/store/mysqlstore"
@@ -36,13 +39,22 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// open makes a store on an empty database of the test's.
-func open(t testing.TB) *mysqlstore.Store {
+// patience is how long anything may take that must happen.
+const patience = 60 * time.Second
+
+// database makes an empty database of the test's, with the schema.
+func database(t testing.TB) (dsn string) {
 	t.Helper()
-	cfg := mysqlstore.Config{DSN: server.Database(t)}
-	if err := mysqlstore.Migrate(t.Context(), cfg); err != nil {
+	dsn = server.Database(t)
+	if err := mysqlstore.Migrate(t.Context(), mysqlstore.Config{DSN: dsn}); err != nil {
 		t.Fatal(err)
 	}
+	return dsn
+}
+
+// open opens a store, as one more server of the cluster.
+func open(t testing.TB, cfg mysqlstore.Config) *mysqlstore.Store {
+	t.Helper()
 	s, err := mysqlstore.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +67,66 @@ func open(t testing.TB) *mysqlstore.Store {
 	return s
 }
 
+// raw looks at a database past the stores.
+func raw(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// number asks for one.
+func number(t testing.TB, db *sql.DB, query string, args ...any) (n int) {
+	t.Helper()
+	if err := db.QueryRowContext(t.Context(), query, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func execute(t testing.TB, db interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}, statement string, args ...any) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func register(t testing.TB, s *mysqlstore.Store, server bw.ServerID) store.Identity {
+	t.Helper()
+	id, err := s.Register(t.Context(), server, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func apply(t testing.TB, s *mysqlstore.Store, id store.Identity, batch ...store.Change) []store.Outcome {
+	t.Helper()
+	outcomes, err := s.ApplyChanges(t.Context(), id, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcomes
+}
+
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
+	storetest.Run(t, func(t *testing.T) store.Store {
+		return open(t, mysqlstore.Config{DSN: database(t)})
+	})
 }

@@ -12,9 +12,11 @@ import (
 
 const (
 	insertServer = "INSERT INTO servers (id, lease_until, state) VALUES (?, " + now + " + ?, 'live')"
-	// Whoever registers the same server at the same time is found too: one of
-	// them waits for the other and ends him, or is rolled back and tries again.
-	killOthers    = "UPDATE servers SET state = 'dead' WHERE id = ? AND incarnation <> ? AND state = 'live'"
+	// Whoever registers the same server at the same time is waited for: one of
+	// them ends the other, or is rolled back and tries again. An update alone would
+	// pass over what was not committed yet.
+	selectOthers  = "SELECT incarnation FROM servers WHERE id = ? AND incarnation <> ? AND state = 'live' FOR UPDATE"
+	killOthers    = "UPDATE servers SET state = 'dead' WHERE incarnation IN "
 	renewLease    = "UPDATE servers SET lease_until = " + now + " + ? WHERE incarnation = ? AND id = ? AND state = 'live'"
 	releaseLease  = "UPDATE servers SET state = 'dead' WHERE incarnation = ? AND id = ? AND state = 'live'"
 	isOver        = "state = 'live' AND lease_until <= " + now
@@ -41,7 +43,7 @@ func (s *Store) Register(ctx context.Context, server bw.ServerID, ttl time.Durat
 		if incarnation, err = made.LastInsertId(); err != nil {
 			return err
 		}
-		if _, err = tx.ExecContext(ctx, killOthers, string(server), incarnation); err != nil {
+		if err = changeSelected(ctx, tx, killOthers, selectOthers, string(server), incarnation); err != nil {
 			return fmt.Errorf("declare older incarnations dead: %w", err)
 		}
 		return nil
@@ -118,7 +120,10 @@ func (s *Store) DeleteOrphans(ctx context.Context, limit int) ([]store.Departure
 		if departures, err = removeOrphans(ctx, tx, orphans[:min(limit, len(orphans))]); err != nil || more {
 			return err
 		}
-		return forgetBuried(ctx, tx)
+		if err = changeSelected(ctx, tx, forgetServers, selectBuried); err != nil {
+			return fmt.Errorf("forget dead servers: %w", err)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, false, unavailable(err, "delete orphans")
@@ -183,20 +188,17 @@ func userNames(ctx context.Context, tx *sql.Tx, of []presence) (map[bw.UserID]bw
 	return names, err
 }
 
-// forgetBuried removes dead servers who have left nothing.
-func forgetBuried(ctx context.Context, tx *sql.Tx) error {
-	var buried []any
-	err := query(ctx, tx, selectBuried, nil, func(rows *sql.Rows) error {
+// changeSelected runs a statement over those incarnations that a query selects.
+func changeSelected(ctx context.Context, tx *sql.Tx, statement, selection string, args ...any) error {
+	var selected []any
+	err := query(ctx, tx, selection, args, func(rows *sql.Rows) error {
 		var incarnation int64
 		err := rows.Scan(&incarnation)
-		buried = append(buried, incarnation)
+		selected = append(selected, incarnation)
 		return err
 	})
-	if err == nil && len(buried) > 0 {
-		_, err = tx.ExecContext(ctx, forgetServers+tuples(len(buried), 1), buried...)
+	if err == nil && len(selected) > 0 {
+		_, err = tx.ExecContext(ctx, statement+tuples(len(selected), 1), selected...)
 	}
-	if err != nil {
-		return fmt.Errorf("forget dead servers: %w", err)
-	}
-	return nil
+	return err
 }

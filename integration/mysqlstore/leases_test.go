@@ -1,0 +1,93 @@
+package mysqlstore
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/store/mysqlstore"
+)
+
+// Two hosts of one name, or one that begins again before its former process has
+// ended: whoever comes last lives, and he alone.
+func TestOneLifeAServer(t *testing.T) {
+	dsn := database(t)
+	s := open(t, mysqlstore.Config{DSN: dsn})
+	for range 10 {
+		var hosts errgroup.Group
+		for range 4 {
+			hosts.Go(func() error {
+				_, err := s.Register(t.Context(), "s", time.Hour)
+				return err
+			})
+		}
+		if err := hosts.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if n := number(t, raw(t, dsn), "SELECT count(*) FROM servers WHERE state = 'live'"); n != 1 {
+			t.Fatalf("got %d lives, want 1", n)
+		}
+	}
+}
+
+// A server that works without a pause, but has not renewed its lease, dies soon.
+func TestABusyServersLeaseEnds(t *testing.T) {
+	s := open(t, mysqlstore.Config{DSN: database(t)})
+	id := register(t, s, "busy")
+	quit := make(chan struct{})
+	var workers sync.WaitGroup
+	defer func() { close(quit); workers.Wait() }()
+	for i := range bw.RoomID(8) {
+		workers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				batch := []store.Change{{Room: i + 1, User: 1, Connection: 1, Leave: n%2 == 1}}
+				if _, err := s.ApplyChanges(t.Context(), id, batch); err != nil {
+					return // it is dead, or the test is over
+				}
+			}
+		})
+	}
+	<-time.After(100 * time.Millisecond)
+	if err := s.Renew(t.Context(), id, time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(50 * time.Millisecond)
+	dead, err := s.ExpireLeases(t.Context())
+	if err != nil || len(dead) != 1 || dead[0] != id {
+		t.Errorf("got %v and error %v, want %v declared dead", dead, err, id)
+	}
+}
+
+// What a dead server leaves goes with it, to the last row.
+func TestNothingStaysOfTheDead(t *testing.T) {
+	dsn := database(t)
+	s := open(t, mysqlstore.Config{DSN: dsn})
+	for _, name := range []bw.ServerID{"a", "b", "c"} {
+		id := register(t, s, name)
+		apply(t, s, id, crowd(100, false)...)
+		if err := s.Release(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for more := true; more; {
+		var err error
+		if _, more, err = s.DeleteOrphans(t.Context(), 70); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := raw(t, dsn)
+	for _, table := range []string{"servers", "memberships", "presences"} {
+		if n := number(t, db, "SELECT count(*) FROM "+table); n != 0 {
+			t.Errorf("got %d rows of %s, want none", n, table)
+		}
+	}
+}
