@@ -39,9 +39,15 @@ test-unit: ## unit tests with the race detector
 test-client: ## tests of the browser client (Node)
 	node --test client/js/test/*.test.js
 
+# Tests of the contract that start an embedded server of their own, or speak below
+# HTTP: they are the same whatever the suite runs against.
+ALONE := Hostile|Raw|Drain|SecondSignal|Restart|AKilledServer|CommandLine|NoTokenIsLogged|DataFolder|BusyPort|AreMetered|TokensOf|KeyOutlivesIt|TokenThatExpires
+
 # One package at a time: they start services, servers and browsers and watch clocks.
-test-integration: ## real services and the binary as a whole: contract, crashes, browser
-	$(GO) test -p 1 -count=1 -timeout 10m ./integration/...
+test-integration: ## real services and the binary as a whole: contract, cluster, crashes, browser
+	$(GO) test -p 1 -count=1 -timeout 15m ./integration/...
+	BREAKWATER_CONTRACT=nginx $(GO) test -count=1 -timeout 10m -skip '$(ALONE)' ./integration/contract
+	BREAKWATER_CONTRACT=servers $(GO) test -count=1 -timeout 10m -skip '$(ALONE)' ./integration/contract
 
 tools: ## check for Node, Chromium and nginx; as root on Debian, install what is missing
 	scripts/tools

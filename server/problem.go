@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -21,6 +22,22 @@ func (s *Server) handleExpect(ctx *fasthttp.RequestCtx) int {
 	}
 	s.handleMalformed(ctx, fasthttp.ErrBodyTooLarge)
 	return ctx.Response.StatusCode()
+}
+
+// Bounds of what is read of a body that is too long.
+const (
+	restBytes = 1 << 20
+	restTime  = 100 * time.Millisecond
+)
+
+// handleUnreadable takes in the rest of a body that is too long before it answers:
+// to close a connection on bytes that nobody has read resets it, and the answer
+// may be lost with it (RFC 9112, section 9.6).
+func (s *Server) handleUnreadable(ctx *fasthttp.RequestCtx, err error) {
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) && ctx.Conn().SetReadDeadline(time.Now().Add(restTime)) == nil {
+		_, _ = io.CopyN(io.Discard, ctx.Conn(), restBytes)
+	}
+	s.handleMalformed(ctx, err)
 }
 
 // handleMalformed answers what fasthttp could not read as a request. The

@@ -121,7 +121,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.http = &fasthttp.Server{
 		ConnState:                    s.readers.follow,
 		Handler:                      s.handle,
-		ErrorHandler:                 s.handleMalformed,
+		ErrorHandler:                 s.handleUnreadable,
 		ExpectHandler:                s.handleExpect,
 		ReadTimeout:                  cfg.RequestTimeout,
 		WriteTimeout:                 cfg.RequestTimeout,

@@ -101,7 +101,7 @@ func (c *client) connected(ctx, quiet context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer ws.CloseNow() //nolint:errcheck // it may be closed already
+	defer ws.CloseNow()
 	ws.SetReadLimit(4 << 20)
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -128,12 +128,6 @@ func (l *ledger) heads() (heads map[int64]int64, count map[int64]int) {
 	return heads, count
 }
 
-func (l *ledger) unacked() (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.sent) - len(l.acked)
-}
-
 func (l *ledger) violations() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
