@@ -98,8 +98,7 @@ func TestAFrozenHostLetsGoOfItsRooms(t *testing.T) {
 		_, err := far.ApplyChanges(t.Context(), farID, []store.Change{{Room: 1, User: 2, Connection: 2}})
 		return err
 	})
-	const waiting = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-	eventually(t, "the host waits for the room", func() bool { return number(t, db, waiting) > 0 })
+	eventually(t, "the host waits for the room", func() bool { return lockWaits(t, db) > 0 })
 	line.frozen.Lock()
 	frozen := true
 	defer func() {
@@ -110,7 +109,7 @@ func TestAFrozenHostLetsGoOfItsRooms(t *testing.T) {
 	if err := gate.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the host has the room", func() bool { return number(t, db, waiting) == 0 })
+	eventually(t, "the host has the room", func() bool { return lockWaits(t, db) == 0 })
 	start, refused := time.Now(), 0
 	eventually(t, "a change in the room", func() bool {
 		_, err := near.ApplyChanges(t.Context(), nearID, []store.Change{{Room: 1, User: 3, Connection: 3}})

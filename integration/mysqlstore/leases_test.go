@@ -67,6 +67,36 @@ func TestABusyServersLeaseEnds(t *testing.T) {
 	}
 }
 
+// A life that was found alive by a batch ends after the batch, or the batch would
+// leave what nobody removes.
+func TestALifeDoesNotEndWithinABatch(t *testing.T) {
+	dsn := database(t)
+	s := open(t, mysqlstore.Config{DSN: dsn})
+	id := register(t, s, "s")
+	db := raw(t, dsn)
+	gate, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = gate.Rollback() }()
+	// The batch waits where it writes, after it has looked.
+	execute(t, gate, "INSERT INTO memberships VALUES (1, 1, ?, 1)", int64(id.Incarnation))
+	var both errgroup.Group
+	both.Go(func() error {
+		_, err := s.ApplyChanges(t.Context(), id, []store.Change{{Room: 1, User: 1, Connection: 1}})
+		return err
+	})
+	eventually(t, "the batch waits", func() bool { return lockWaits(t, db) == 1 })
+	both.Go(func() error { return s.Release(t.Context(), id) })
+	eventually(t, "the end waits for the batch", func() bool { return lockWaits(t, db) == 2 })
+	if err := gate.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := both.Wait(); err != nil {
+		t.Errorf("got error %v, want first the batch and then the end", err)
+	}
+}
+
 // What a dead server leaves goes with it, to the last row.
 func TestNothingStaysOfTheDead(t *testing.T) {
 	dsn := database(t)

@@ -87,13 +87,22 @@ func number(t testing.TB, db *sql.DB, query string, args ...any) (n int) {
 	return n
 }
 
-func execute(t testing.TB, db interface {
+// executor is a *sql.DB, *sql.Conn or *sql.Tx.
+type executor interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}, statement string, args ...any) {
+}
+
+func execute(t testing.TB, db executor, statement string, args ...any) {
 	t.Helper()
 	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
+}
+
+// lockWaits is how many transactions wait for a lock.
+func lockWaits(t testing.TB, db *sql.DB) int {
+	t.Helper()
+	return number(t, db, "SELECT count(DISTINCT requesting_engine_transaction_id) FROM performance_schema.data_lock_waits")
 }
 
 func eventually(t testing.TB, what string, holds func() bool) {

@@ -89,8 +89,10 @@ func openLedger(ctx context.Context, tx *sql.Tx, touched []membership) (*ledger,
 		what string
 		do   func(context.Context) error
 	}{
-		{"lock the rooms", l.lock}, {"load room counts", l.loadCounts},
-		{"load presences", l.loadPresences}, {"load memberships", l.loadMemberships},
+		{"lock the rooms", l.lock},
+		{"load room counts", l.loadCounts},
+		{"load presences", l.loadPresences},
+		{"load memberships", l.loadMemberships},
 	} {
 		if len(touched) == 0 {
 			break
@@ -230,8 +232,11 @@ func (l *ledger) store(ctx context.Context) error {
 		columns   int
 		args      []any
 	}{
-		{insertMemberships, values, 4, in}, {deleteMemberships, tuples, 4, out},
-		{replacePresences, values, 4, occupied}, {deletePresences, tuples, 2, empty}, {replaceCounts, values, 3, counts},
+		{insertMemberships, values, 4, in},
+		{deleteMemberships, tuples, 4, out},
+		{replacePresences, values, 4, occupied},
+		{deletePresences, tuples, 2, empty},
+		{replaceCounts, values, 3, counts},
 	} {
 		if err := l.exec(ctx, step.statement, step.place, step.columns, step.args); err != nil {
 			return fmt.Errorf("%.30s: %w", step.statement, err)

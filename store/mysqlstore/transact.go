@@ -84,10 +84,13 @@ func (s *Store) repeat(ctx context.Context, transaction func(context.Context) er
 	}
 }
 
-// query calls scan for each row of an answer. from is the pool or a transaction.
-func query(ctx context.Context, from interface {
+// querier is the pool or a transaction.
+type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}, text string, args []any, scan func(*sql.Rows) error) error {
+}
+
+// query calls scan for each row of an answer.
+func query(ctx context.Context, from querier, text string, args []any, scan func(*sql.Rows) error) error {
 	rows, err := from.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
