@@ -52,9 +52,9 @@ func (l *load) restart(s *services.Service, away time.Duration) {
 func TestEachServiceIsKilled(t *testing.T) {
 	l := start(t, people, rooms)
 	for _, s := range []*services.Service{stand.services.Redis, stand.services.MySQL, stand.services.Elasticsearch} {
-		l.goOn(7 * time.Second)
+		l.goOn(4 * time.Second)
 		l.restart(s, time.Second)
-		l.goOn(7 * time.Second)
+		l.goOn(4 * time.Second)
 	}
 	l.check()
 	if cut := l.sum(func(c *client) int64 { return c.cut.Load() }); cut > 0 {
