@@ -86,14 +86,14 @@ func (l *lease) renewOnce(ctx context.Context) {
 	}
 }
 
-// release ends the lease.
+// release ends the lease. If the store cannot be told, it ends by itself.
 func (l *lease) release() error {
 	l.stop()
 	l.wg.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	if err := l.store.Release(ctx, l.identity); err != nil && !errors.Is(err, store.ErrFenced) {
-		return fmt.Errorf("releasing the lease: %w", err)
+		l.log.Warn("releasing the lease", "error", err)
 	}
 	return nil
 }
