@@ -54,6 +54,7 @@ func connect(cfg Config, answer time.Duration) (*sql.DB, error) {
 	if err := config.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, fmt.Errorf("set the character set: %w", err)
 	}
+	config.Logger = &mysql.NopLogger{} // the driver's own would write to standard error
 	if cfg.Logger != nil {
 		config.Logger = driverLog{cfg.Logger}
 	}

@@ -1,5 +1,5 @@
 // Package mysqlstore is the store of a cluster: users, rooms, memberships and
-// leases in MySQL (8.0 or newer), for many servers at once.
+// leases in MySQL (8.0.17 or newer), for many servers at once.
 //
 // A room's memberships change under a lock of the room's row in room_counts.
 // Whoever changes several rooms locks them in the order of their ids, before he
