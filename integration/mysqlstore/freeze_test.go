@@ -1,80 +1,14 @@
 package mysqlstore
 
 import (
-	"errors"
-	"net"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/store/mysqlstore"
 )
-
-// cable is the network between a host and MySQL.
-type cable struct {
-	net.Listener
-	target string
-	ends   sync.WaitGroup
-	// frozen is locked while nothing goes through, not even the end of a connection.
-	frozen sync.RWMutex
-}
-
-// newCable returns one with the DSN that leads through it.
-func newCable(t *testing.T, dsn string) (*cable, string) {
-	t.Helper()
-	config, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cable{target: config.Addr}
-	if c.Listener, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	c.ends.Go(c.accept)
-	t.Cleanup(func() {
-		c.Close()
-		c.ends.Wait()
-	})
-	config.Addr = c.Addr().String()
-	return c, config.FormatDSN()
-}
-
-func (c *cable) accept() {
-	for {
-		near, err := c.Accept()
-		if err != nil {
-			return
-		}
-		far, err := net.Dial("tcp", c.target) //nolint:noctx // to this machine
-		if err != nil {
-			near.Close()
-			continue
-		}
-		c.ends.Go(func() { c.carry(near, far) })
-		c.ends.Go(func() { c.carry(far, near) })
-	}
-}
-
-func (c *cable) carry(from, to net.Conn) {
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		c.frozen.RLock()
-		_, failed := to.Write(buffer[:n])
-		if errors.Join(err, failed) != nil {
-			to.Close()
-			from.Close()
-		}
-		c.frozen.RUnlock()
-		if errors.Join(err, failed) != nil {
-			return
-		}
-	}
-}
 
 // A host is frozen in the middle of a transaction, while it has locked a room.
 // The others can use the room again before a minute is over.

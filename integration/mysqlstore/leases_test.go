@@ -97,6 +97,21 @@ func TestALifeDoesNotEndWithinABatch(t *testing.T) {
 	}
 }
 
+// Renewals of one millisecond write what is there already; none is refused for it.
+func TestARenewalThatChangesNothing(t *testing.T) {
+	s := open(t, mysqlstore.Config{DSN: database(t)})
+	id := register(t, s, "s")
+	for range 5 {
+		var renewals errgroup.Group
+		for range 24 {
+			renewals.Go(func() error { return s.Renew(t.Context(), id, time.Hour) })
+		}
+		if err := renewals.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What a dead server leaves goes with it, to the last row.
 func TestNothingStaysOfTheDead(t *testing.T) {
 	dsn := database(t)

@@ -24,7 +24,9 @@ type life struct {
 	s  *mysqlstore.Store
 	id store.Identity
 	// in is what of it is in rooms.
-	in       map[store.Change]bool
+	in map[store.Change]bool
+	// told is shared by all.
+	told     *told
 	answered int
 	refused  int
 }
@@ -39,7 +41,8 @@ func (l *life) run(ctx context.Context, random *rand.Rand) error {
 			}
 		}
 		for {
-			_, err := l.s.ApplyChanges(context.Background(), l.id, batch)
+			outcomes, err := l.s.ApplyChanges(context.Background(), l.id, batch)
+			l.told.add(batch, outcomes)
 			if err == nil {
 				break
 			}
@@ -60,7 +63,8 @@ func (l *life) run(ctx context.Context, random *rand.Rand) error {
 }
 
 // MySQL dies twice while three servers change the same rooms. What was answered
-// is there, what was not is there wholly or not at all, and all counts agree.
+// is there, what was not is there wholly or not at all, all counts agree, and each
+// beginning and end of a presence was told once, unless its batch was not answered.
 func TestMySQLIsKilled(t *testing.T) {
 	dsn, seed := database(t), rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -68,10 +72,10 @@ func TestMySQLIsKilled(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
-	lives, errs := make([]*life, 3), make([]error, 3)
+	lives, errs, all := make([]*life, 3), make([]error, 3), newTold()
 	for i := range lives {
 		s := open(t, mysqlstore.Config{DSN: dsn})
-		lives[i] = &life{s: s, id: register(t, s, bw.ServerID(fmt.Sprint("s", i))), in: make(map[store.Change]bool)}
+		lives[i] = &life{s: s, id: register(t, s, bw.ServerID(fmt.Sprint("s", i))), in: make(map[store.Change]bool), told: all}
 		running.Go(func() { errs[i] = lives[i].run(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
 	}
 	for range 2 {
@@ -161,6 +165,7 @@ func checkTruth(t *testing.T, s *mysqlstore.Store, dsn string, lives []*life) {
 			t.Errorf("room %d: got users %v, counted as %d, want %v", room, got, o.Count, users)
 		}
 	}
+	lives[0].told.check(t, func(p presence) bool { return want[p.room][p.user] })
 	const disagreeing = `SELECT count(*) FROM presences p WHERE connections <>
 		(SELECT count(*) FROM memberships m WHERE m.room = p.room AND m.user = p.user)`
 	if n := number(t, db, disagreeing); n != 0 {
