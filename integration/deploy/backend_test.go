@@ -123,7 +123,7 @@ func newStand(t *testing.T) *stand {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Nginx.Stop(); err != nil && (s.complaint == "" || !strings.Contains(err.Error(), s.complaint)) {
+		if err := s.Stop(); err != nil && (s.complaint == "" || !strings.Contains(err.Error(), s.complaint)) {
 			t.Error(err)
 		}
 	})

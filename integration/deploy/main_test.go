@@ -54,8 +54,3 @@ func help(t *testing.T, command ...string) string {
 func hasVariable(help, name string) bool {
 	return regexp.MustCompile(`\(\$` + regexp.QuoteMeta(name) + `\)`).MatchString(help)
 }
-
-// hasFlag tells whether the help has that flag.
-func hasFlag(help, name string) bool {
-	return regexp.MustCompile(`(?m)^ .*` + regexp.QuoteMeta(name) + `([=\s]|$)`).MatchString(help)
-}
