@@ -49,9 +49,7 @@ func testPrecedence(t *testing.T, words []string, flag *kong.Flag) {
 		t.Errorf("the variables of --%s: got %s, want [%s]", flag.Name, got, variable)
 	}
 	weaker := parsed(t, flag.Name, words)
-	if pair := map[string]string{"tls-cert": "--tls-key=/x", "tls-key": "--tls-cert=/x"}[flag.Name]; pair != "" {
-		words = append(words, pair)
-	}
+	words = append(slices.Clip(words), companions(flag.Name, words[0] == "serve")...)
 	check := func(way, want string, args ...string) {
 		t.Helper()
 		got := parsed(t, flag.Name, slices.Concat(words, args))
@@ -72,6 +70,28 @@ func testPrecedence(t *testing.T, words []string, flag *kong.Flag) {
 	t.Setenv(variable, inEnvironment)
 	check("in the environment", shown(flag, inEnvironment), config)
 	check("as a flag", shown(flag, asFlag), config, "--"+flag.Name+"="+asFlag)
+}
+
+// companions are the flags that one cannot be given without.
+func companions(flag string, serve bool) (others []string) {
+	services := []string{"redis", "mysql", "elasticsearch"}
+	switch {
+	case flag == "tls-cert":
+		return []string{"--tls-key=/x"}
+	case flag == "tls-key":
+		return []string{"--tls-cert=/x"}
+	case !slices.Contains(services, flag):
+		return nil
+	}
+	for _, other := range services {
+		if other != flag {
+			others = append(others, "--"+other+"=/x")
+		}
+	}
+	if serve {
+		others = append(others, "--token-key=/x")
+	}
+	return others
 }
 
 // samples returns three values that the flag may have.

@@ -55,6 +55,12 @@ func TestWrongValuesStopTheStart(t *testing.T) {
 		{name: "a network out of range", args: "serve --trusted-proxy=10.0.0.0/33", want: "--trusted-proxy"},
 		{name: "one wrong network of two", args: "serve --trusted-proxy=10.0.0.0/8,10.0.0", want: "--trusted-proxy"},
 
+		{name: "one service of three", args: "serve --redis=redis://127.0.0.1:1", want: "missing: --mysql, --elasticsearch"},
+		{name: "two services of three", args: "migrate up --redis=redis://127.0.0.1:1 --mysql=u@tcp(127.0.0.1:1)/d", want: "missing: --elasticsearch"},
+		{name: "a cluster without a key for all", args: "serve --redis=r --mysql=m --elasticsearch=e", want: "--token-key"},
+		{name: "a MySQL that is none", args: "serve --redis=r --mysql=m --elasticsearch=e --token-key=long", want: "--mysql"},
+		{name: "a server of a very long name", args: "serve --server-id=" + strings.Repeat("x", 65), want: "--server-id"},
+
 		{name: "a certificate without its key", args: "serve --tls-cert=long", want: "--tls-cert and --tls-key"},
 		{name: "a key without its certificate", args: "serve --tls-key=long", want: "--tls-cert and --tls-key"},
 		{name: "a certificate that is not there", args: "serve --tls-cert=none --tls-key=long", want: "--tls-cert"},
