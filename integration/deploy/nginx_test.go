@@ -36,16 +36,27 @@ func TestUsersStayWithTheirServer(t *testing.T) {
 
 	s.ExpectFailures()
 	s.backends["two"].Close()
+	wantOnlyMoved(t, "two has died", before, s.places(users))
+	if err := s.Reload(s.backends["one"].Listener.Addr().String(), s.backends["three"].Listener.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	wantOnlyMoved(t, "two was taken out", before, s.places(users))
+}
+
+// wantOnlyMoved wants the users of two on both of the others, and everybody else
+// where he was.
+func wantOnlyMoved(t *testing.T, since string, before, now map[string]string) {
+	t.Helper()
 	moved := map[string]int{}
-	for user, place := range s.places(users) {
+	for user, place := range now {
 		if before[user] == "two" {
 			moved[place]++
 		} else if place != before[user] {
-			t.Errorf("%s moved from %s to %s, neither of which has died", user, before[user], place)
+			t.Errorf("since %s: %s moved from %s to %s, neither of which has gone", since, user, before[user], place)
 		}
 	}
 	if moved["one"] == 0 || moved["three"] == 0 || moved["two"] > 0 {
-		t.Errorf("the users of two went to %v, want some on each of the others", moved)
+		t.Errorf("since %s: the users of two are on %v, want some on each of the others", since, moved)
 	}
 }
 
@@ -277,7 +288,11 @@ func TestTimesFitTheServers(t *testing.T) {
 // The configuration is good for a user that may do nothing, in a folder of its own.
 func TestNginxNeedsNoRoot(t *testing.T) {
 	s := newStand(t)
-	command := exec.Command("/usr/sbin/nginx", "-t", "-p", s.folder, "-c", filepath.Join(s.folder, "nginx.conf"), "-e", filepath.Join(s.folder, "error.log"))
+	path := "/usr/sbin/nginx" // where packages put it, which is not in everybody's PATH
+	if found, err := exec.LookPath("nginx"); err == nil {
+		path = found
+	}
+	command := exec.Command(path, "-t", "-p", s.folder, "-c", filepath.Join(s.folder, "nginx.conf"), "-e", filepath.Join(s.folder, "error.log"))
 	if os.Geteuid() == 0 {
 		const nobody = 65534
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}

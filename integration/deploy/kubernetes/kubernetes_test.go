@@ -191,7 +191,8 @@ func wantOwnNameAndKey(t *testing.T, pod core.PodSpec, c core.Container) {
 		t.Errorf("the server's id is from %v, want the pod's name", id)
 	}
 	mount := c.VolumeMounts[0]
-	if key := env["BREAKWATER_TOKEN_KEY"].Value; !strings.HasPrefix(key, mount.MountPath+"/") || pod.Volumes[0].Name != mount.Name || pod.Volumes[0].Secret == nil {
+	if key := env["BREAKWATER_TOKEN_KEY"].Value; !strings.HasPrefix(key, mount.MountPath+"/") || pod.Volumes[0].Name != mount.Name || pod.Volumes[0].Secret == nil ||
+		*pod.Volumes[0].Secret.DefaultMode != 0o440 {
 		t.Errorf("the key is at %s, the secret is mounted at %s", key, mount.MountPath)
 	}
 	soft := resource.MustParse(strings.TrimSuffix(env["GOMEMLIMIT"].Value, "B"))
