@@ -62,7 +62,11 @@ func StartNginx(source, folder string, upstreams ...string) (*Nginx, error) {
 		n.result = n.command.Wait()
 		close(n.ended)
 	}()
-	if err := n.await("nginx to listen", n.listens); err != nil {
+	// It listens before it heeds signals, of which the first would end it, and
+	// starts workers after that.
+	if err := n.await("nginx to listen", func() bool {
+		return strings.Contains(n.Log(), workerStarts) && n.listens()
+	}); err != nil {
 		return nil, errors.Join(err, n.Stop())
 	}
 	return n, nil
@@ -100,15 +104,24 @@ func (n *Nginx) Reload(upstreams ...string) error {
 	if err := n.configure(upstreams); err != nil {
 		return err
 	}
-	// Every worker so far says once that it takes no new connections.
-	workers := strings.Count(n.Log(), "start worker process ")
+	reloads := strings.Count(n.Log(), reloadStarts)
 	if err := n.command.Process.Signal(syscall.SIGHUP); err != nil {
 		return fmt.Errorf("reloading nginx: %w", err)
 	}
+	// Every worker from before the reload says once that it takes no new connections.
 	return n.await("nginx to start new workers", func() bool {
-		return strings.Count(n.Log(), "gracefully shutting down") >= workers
+		log := n.Log()
+		workers := strings.Count(log[:max(0, strings.LastIndex(log, reloadStarts))], workerStarts)
+		return strings.Count(log, reloadStarts) > reloads && strings.Count(log, "gracefully shutting down") >= workers
 	})
 }
+
+// What nginx says in its log of a worker that it starts, with the process's
+// number after it, and of a reload before it begins.
+const (
+	workerStarts = "start worker process "
+	reloadStarts = "(SIGHUP) received"
+)
 
 // await waits until nginx has done something.
 func (n *Nginx) await(what string, done func() bool) error {

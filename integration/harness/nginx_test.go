@@ -98,3 +98,22 @@ func TestNginxRefusesAConfiguration(t *testing.T) {
 		})
 	}
 }
+
+// One that has just started takes a reload, and it is done when Reload returns,
+// however busy the machine is.
+func TestNginxTakesReloadsAtOnce(t *testing.T) {
+	one, two := upstream(t, "one"), upstream(t, "two")
+	for range 96 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			n := startNginx(t, one)
+			defer wantStop(t, n)
+			if err := n.Reload(two); err != nil {
+				t.Fatal(err)
+			}
+			if got := get(t, n.URL+"/v1/chatrooms"); got != "two" {
+				t.Errorf("request after the reload: got %q, want it answered by two", got)
+			}
+		})
+	}
+}
