@@ -102,6 +102,7 @@ func TestNginxRefusesAConfiguration(t *testing.T) {
 // One that has just started takes a reload, and it is done when Reload returns,
 // however busy the machine is.
 func TestNginxTakesReloadsAtOnce(t *testing.T) {
+	t.Parallel()
 	one, two := upstream(t, "one"), upstream(t, "two")
 	for range 96 {
 		t.Run("", func(t *testing.T) {
