@@ -112,7 +112,7 @@ func metricsOf(t *testing.T, base string) string {
 	return string(text)
 }
 
-// Alerts and dashboard ask for what servers show, embedded or in a cluster.
+// Alerts, dashboard and manual name what servers show, embedded or in a cluster.
 func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 	all, err := services.StartAll(t.Context())
 	if err != nil {
@@ -136,6 +136,11 @@ func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 	for _, a := range readAlerts(t) {
 		for _, mistake := range checkExpression(shown, a.Expr) {
 			t.Errorf("the alert %s: %s", a.Alert, mistake)
+		}
+	}
+	for _, name := range regexp.MustCompile("`((?:breakwater|go|process)_[a-z_]+)").FindAllStringSubmatch(readFile(t, "../docs/operations.md"), -1) {
+		if shown[name[1]] == nil && shown[name[1]+"_count"] == nil {
+			t.Errorf("docs/operations.md names the metric %s, which there is not", name[1])
 		}
 	}
 	for _, p := range readDashboard(t).Panels {
