@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -118,16 +119,22 @@ func (a *assembly) stop(window time.Duration, served <-chan error, log *slog.Log
 type assembly struct {
 	http *server.Server
 	hub  *live.Hub
-	undo []func() error
+	undo undoList
 }
 
-// close ends everything that was begun, newest first.
-func (a *assembly) close() error {
+// close ends everything that was begun.
+func (a *assembly) close() error { return a.undo.close() }
+
+// undoList is how to end what was begun, in the order of its beginning.
+type undoList []func() error
+
+// close ends everything, newest first.
+func (u *undoList) close() error {
 	var errs []error
-	for i := len(a.undo) - 1; i >= 0; i-- {
-		errs = append(errs, a.undo[i]())
+	for _, end := range slices.Backward(*u) {
+		errs = append(errs, end())
 	}
-	a.undo = nil
+	*u = nil
 	return errors.Join(errs...)
 }
 

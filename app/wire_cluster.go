@@ -22,17 +22,10 @@ import (
 
 // wireCluster makes the parts of one of many equal servers.
 func wireCluster(ctx context.Context, f serveFlags, id bw.ServerID, registry prometheus.Registerer, log *slog.Logger) (_ parts, err error) {
-	var undo []func() error
-	closeAll := func() error {
-		var errs []error
-		for i := len(undo) - 1; i >= 0; i-- {
-			errs = append(errs, undo[i]())
-		}
-		return errors.Join(errs...)
-	}
+	var undo undoList
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll())
+			err = errors.Join(err, undo.close())
 		}
 	}()
 	if f.Migrate {
@@ -70,7 +63,7 @@ func wireCluster(ctx context.Context, f serveFlags, id bw.ServerID, registry pro
 		// Without MySQL or Elasticsearch a server does what does not need them: to
 		// turn people away for it would make their fault everybody's.
 		needed: []server.Dependency{{Name: "redis", Healthy: b.Healthy}},
-		close:  closeAll,
+		close:  undo.close,
 	}, nil
 }
 
