@@ -52,7 +52,10 @@ type Error struct {
 	Detail string
 	// RetryAfter says when to try again; 0 leaves it to the wire package.
 	RetryAfter time.Duration
-	Err        error
+	// Stay says that another server would be no better: whoever stands between the
+	// client and the servers is not to ask one.
+	Stay bool
+	Err  error
 }
 
 // Errorf makes an Error whose detail is shown to the client.

@@ -41,3 +41,15 @@ func BenchmarkParseClientFrame(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkParseServerFrame(b *testing.B) {
+	m := &bw.Message{Room: 7, Epoch: 1767225600000, Seq: 123456, ID: "4f9d1c7e", User: "Ada", Text: "The tide is in; the boats ride high. See you at the quay at nine.", Timestamp: 1767225601000}
+	raw := AppendMessage(nil, m)
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseServerFrame(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -113,6 +113,9 @@ func faultOf(err error) fault {
 	if errors.As(err, &e) && e.Kind != bw.Internal {
 		if c, ok := classOf(e.Kind); ok {
 			c.detail = cmp.Or(e.Detail, c.detail)
+			if e.Stay && c.status == http.StatusServiceUnavailable {
+				c.status = http.StatusTooManyRequests // proxies ask another server because of a 503
+			}
 			retryable := c.status == http.StatusTooManyRequests || c.status == http.StatusServiceUnavailable
 			return fault{class: c, kind: e.Kind, retryable: retryable, wait: cmp.Or(e.RetryAfter, defaultRetry)}
 		}

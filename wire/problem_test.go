@@ -144,3 +144,31 @@ func TestErrorFramesSayWhenToTryAgain(t *testing.T) {
 		t.Errorf("empty_text: got retry_after_ms %v (%v), want none", got.RetryAfter, err)
 	}
 }
+
+// What is no better on another server has a status for which proxies ask none.
+func TestProblemThatIsNoBetterElsewhere(t *testing.T) {
+	p, retryAfter := problemOf(t, &bw.Error{Kind: bw.Overloaded, Stay: true})
+	if p.Status != 429 || p.Code != bw.Overloaded || retryAfter < time.Second {
+		t.Errorf("got %+v with Retry-After %v, want 429 overloaded and a time to wait", p, retryAfter)
+	}
+}
+
+func TestSendID(t *testing.T) {
+	for _, row := range []struct{ payload, want string }{
+		{`{"type":"send","id":"m-17","text":"x"}`, "m-17"},
+		{`{"type":"send","id":"m-17"`, "m-17"},
+		{`{"type":"send","id":"` + strings.Repeat("x", 64) + `"}`, strings.Repeat("x", 64)},
+		{`{"type":"send","id":"` + strings.Repeat("x", 65) + `"}`, ""},
+		{`{"type":"send","id":""}`, ""},
+		{`{"type":"send","id":"a\"b"}`, ""},
+		{`{"type":"send","id":"é"}`, ""},
+		{`{"type":"send","id":"m`, ""},
+		{`{"type":"send","id":`, ""},
+		{`{"type":"typing"}`, ""},
+		{``, ""},
+	} {
+		if got, ok := wire.SendID([]byte(row.payload)); got != row.want || ok != (row.want != "") {
+			t.Errorf("%s: got %q, %t; want %q", row.payload, got, ok, row.want)
+		}
+	}
+}

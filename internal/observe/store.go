@@ -42,8 +42,8 @@ func (s observedStore) ListRooms(ctx context.Context, after bw.RoomID, limit int
 	return call(s.d, "list_rooms", func() ([]store.RoomCount, error) { return s.Store.ListRooms(ctx, after, limit) })
 }
 
-func (s observedStore) ApplyChanges(ctx context.Context, server store.Identity, batch []store.Change) ([]store.Outcome, error) {
-	return call(s.d, "apply_changes", func() ([]store.Outcome, error) { return s.Store.ApplyChanges(ctx, server, batch) })
+func (s observedStore) ApplyChanges(ctx context.Context, server store.Identity, number int64, batch []store.Change) ([]store.Outcome, error) {
+	return call(s.d, "apply_changes", func() ([]store.Outcome, error) { return s.Store.ApplyChanges(ctx, server, number, batch) })
 }
 
 func (s observedStore) ListOccupants(ctx context.Context, room bw.RoomID, after bw.UserID, limit int) (store.Occupants, error) {
