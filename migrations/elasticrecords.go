@@ -70,7 +70,7 @@ func (r records) call(ctx context.Context, method, path string, body, answer any
 			return 0, err
 		}
 	}
-	status, text, err := r.es.Call(ctx, method, path, sent)
+	status, text, err := r.callWhenReady(ctx, method, path, sent)
 	if err != nil {
 		return 0, err
 	}
@@ -84,6 +84,32 @@ func (r records) call(ctx context.Context, method, path string, body, answer any
 		return 0, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
 	}
 	return status, nil
+}
+
+// How long the records are waited for, and how long about between two looks.
+const (
+	readyTime = 20 * time.Second
+	readyPoll = 200 * time.Millisecond
+)
+
+// callWhenReady waits out that the index of records has no shard yet: another host
+// may have made it a moment ago, on a cluster that is busy.
+func (r records) callWhenReady(ctx context.Context, method, path string, body []byte) (status int, answer []byte, err error) {
+	giveUp := time.NewTimer(readyTime)
+	defer giveUp.Stop()
+	for {
+		status, answer, err = r.es.Call(ctx, method, path, body)
+		if err != nil || status != http.StatusServiceUnavailable {
+			return status, answer, err
+		}
+		select {
+		case <-time.After(readyPoll/2 + mathrand.N(readyPoll)):
+		case <-giveUp.C:
+			return status, answer, nil
+		case <-ctx.Done():
+			return status, answer, nil
+		}
+	}
 }
 
 const (

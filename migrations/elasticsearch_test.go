@@ -24,6 +24,8 @@ type fakeElasticsearch struct {
 	// fails makes the first call of a method and path without an answer, done or not.
 	fails string
 	done  bool
+	// unready is how many calls find no shard.
+	unready int
 }
 
 type fakeDocument struct {
@@ -38,6 +40,10 @@ func newFakeElasticsearch() *fakeElasticsearch {
 func (f *fakeElasticsearch) Call(_ context.Context, method, path string, body []byte) (int, []byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.unready > 0 {
+		f.unready--
+		return http.StatusServiceUnavailable, []byte(`{"error":{"type":"no_shard_available_action_exception"}}`), nil
+	}
 	fails := f.fails != "" && strings.HasPrefix(method+" "+path, f.fails)
 	if fails {
 		f.fails = ""
@@ -162,6 +168,33 @@ func TestElasticsearchFaults(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestElasticsearchIsNotReadyYet: another host has made the index of records a moment
+// ago, and no shard of it answers yet. One that never does is told.
+func TestElasticsearchIsNotReadyYet(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		unready int
+		fails   bool
+	}{
+		{"for a while", 50, false},
+		{"for ever", 1e6, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeElasticsearch()
+				f.unready = test.unready
+				err := upElasticsearch(t.Context(), f, MessageIndices{Prefix: "messages"}, elasticSteps(t, 1))
+				if (err != nil) != test.fails {
+					t.Errorf("got %v, want a failure: %t", err, test.fails)
+				}
+				if made := len(f.templates) == 1; made == test.fails {
+					t.Errorf("got %d templates", len(f.templates))
+				}
+			})
+		})
 	}
 }
 

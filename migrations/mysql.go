@@ -41,6 +41,11 @@ func UpMySQL(ctx context.Context, db *sql.DB) error {
 	if has > newest {
 		return fmt.Errorf("%w: it is at step %d, the newest known is %d", ErrNewerSchema, has, newest)
 	}
+	// Up looks before it takes the lock, and makes goose's table for that: another host
+	// may see it half made. This makes it under the lock.
+	if _, err := provider.GetDBVersion(ctx); err != nil {
+		return fmt.Errorf("make ready to migrate: %w", err)
+	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}

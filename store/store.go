@@ -89,7 +89,14 @@ type Memberships interface {
 	// ApplyChanges writes a batch of one server's incarnation at once,
 	// atomically and in order, and answers each change. It fails with ErrFenced,
 	// writing nothing, if the incarnation is not alive any more.
-	ApplyChanges(ctx context.Context, server Identity, batch []Change) ([]Outcome, error)
+	//
+	// number names the batch: an incarnation's batches are numbered from 1 upwards,
+	// and one is sent after the one before was answered. A batch that may have been
+	// written, for its answer was lost, is sent again under the same number and with
+	// the same changes: it is written once, and its Changed are those of the first
+	// time; Users and Version are those of now. Only the last number is remembered,
+	// and one before it is refused as Internal.
+	ApplyChanges(ctx context.Context, server Identity, number int64, batch []Change) ([]Outcome, error)
 	// ListOccupants returns up to limit users of the room with ids above after.
 	ListOccupants(ctx context.Context, room bw.RoomID, after bw.UserID, limit int) (Occupants, error)
 }
@@ -100,8 +107,11 @@ type Identity struct {
 	Incarnation bw.Incarnation
 }
 
-// Departure is a user's end of presence in a room that nobody announced yet.
+// Departure is a user's end of presence in a room that nobody has told the room yet:
+// it ended because the server of his last connection died.
 type Departure struct {
+	// ID names the departure, so that who is told of it twice can tell.
+	ID      int64
 	Room    bw.RoomID
 	User    bw.Name
 	Users   int
@@ -113,18 +123,45 @@ type Leases interface {
 	// Register begins a new incarnation of the server, larger than all before, whose
 	// lease ends after ttl. Older incarnations of the same server are dead from then on.
 	Register(ctx context.Context, server bw.ServerID, ttl time.Duration) (Identity, error)
+	// Succeed is Register for a process whose incarnation is not alive any more.
+	// ErrSuperseded if the lease of a newer one of the same server is not over: another
+	// process bears the name.
+	Succeed(ctx context.Context, former Identity, ttl time.Duration) (Identity, error)
 	// Renew extends the lease. ErrFenced if the incarnation is not alive any more.
 	Renew(ctx context.Context, id Identity, ttl time.Duration) error
 	// Release ends the incarnation at once; its remaining memberships are
 	// orphans.
 	Release(ctx context.Context, id Identity) error
 	// ExpireLeases declares dead every incarnation whose lease is over and
-	// returns those that this very call declared dead.
+	// returns those that this very call declared dead. After the store was away for
+	// everybody no lease may have been renewed though all servers live: who calls it
+	// must have renewed his own for a whole lease's time without a failure.
 	ExpireLeases(ctx context.Context) ([]Identity, error)
-	// DeleteOrphans removes up to limit memberships of dead incarnations and
-	// returns the presences that ended by it, and whether orphans remain.
-	// Removing and returning is one step: a presence is returned once.
-	DeleteOrphans(ctx context.Context, limit int) (departures []Departure, more bool, err error)
+	// DeleteOrphans removes up to limit memberships of incarnations that have been
+	// dead for at least grace, and keeps a Departure for each presence that ended by
+	// it. Removing and keeping is one step. It returns the rooms in which presences
+	// ended, how many memberships it removed, and whether any are left that it might
+	// remove now. Several servers may do it at once: each membership is removed by
+	// one of them, and those that another one is at are left to him.
+	DeleteOrphans(ctx context.Context, grace time.Duration, limit int) (Burial, error)
+	// ClaimDepartures returns up to limit departures, the oldest first, that the caller
+	// is to tell. They are his for the time of hold; one that is not forgotten by then
+	// is given out again. A departure whose user is in the room again is not given
+	// out but forgotten: nobody was told that he had left. None are returned only if
+	// there are none to tell now.
+	ClaimDepartures(ctx context.Context, hold time.Duration, limit int) ([]Departure, error)
+	// ForgetDepartures ends departures that were told. Forgetting again changes nothing.
+	ForgetDepartures(ctx context.Context, ids []int64) error
+}
+
+// Burial is what one call of DeleteOrphans did.
+type Burial struct {
+	// Removed is how many memberships went.
+	Removed int
+	// Rooms are those in which presences ended by it, each once.
+	Rooms []bw.RoomID
+	// More is true if there are memberships that the next call would remove.
+	More bool
 }
 
 // Store is all of it behind one connection to a database.

@@ -8,6 +8,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/store/ledger"
 )
 
 const (
@@ -19,42 +20,36 @@ const (
 			WHERE p.room = ? AND p.user > ? ORDER BY p.user LIMIT ?)
 		ORDER BY id`
 	// A life that is looked at cannot end before the transaction has.
-	checkServer = "SELECT 1 FROM servers WHERE incarnation = ? AND id = ? AND state = 'live' FOR SHARE"
+	selectLastBatch = `SELECT COALESCE(b.number, 0), b.changed FROM servers s LEFT JOIN batches b ON b.incarnation = s.incarnation
+		WHERE s.incarnation = ? AND s.id = ? AND s.state = 'live' FOR SHARE OF s`
+	replaceBatch = `INSERT INTO batches (incarnation, number, changed) VALUES (?, ?, ?)
+		ON DUPLICATE KEY UPDATE number = VALUES(number), changed = VALUES(changed)`
 )
 
-// ApplyChanges implements store.Memberships. Repeating a batch that was
-// Unavailable brings the same memberships; whether one of its changes was the
-// first or the last connection may have been told to nobody then.
-func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, batch []store.Change) ([]store.Outcome, error) {
-	touched := make([]membership, len(batch))
-	for i, c := range batch {
-		touched[i] = membership{
-			presence:    presence{room: c.Room, user: c.User},
-			incarnation: server.Incarnation, connection: c.Connection,
-		}
-	}
+// ApplyChanges implements store.Memberships. A batch that is sent again while it
+// is under way still waits for the same rooms, and finds what became of it.
+func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, number int64, changes []store.Change) ([]store.Outcome, error) {
+	batch := ledger.Batch{Incarnation: server.Incarnation, Number: number, Changes: changes}
 	var outcomes []store.Outcome
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		l, err := openLedger(ctx, tx, touched)
+		l, err := openLedger(ctx, tx, batch.Memberships())
 		if err != nil {
 			return err
 		}
 		// After the wait for rooms: who renews the lease waits for this lock.
-		if err := checkAlive(ctx, tx, server); err != nil {
+		last, err := lastBatch(ctx, tx, server)
+		if err != nil {
 			return err
 		}
-		outcomes = make([]store.Outcome, len(batch))
-		for i, m := range touched {
-			if batch[i].Leave {
-				outcomes[i].Changed = l.leave(m)
-			} else {
-				outcomes[i].Changed = l.enter(m)
-			}
+		var record ledger.Record
+		if outcomes, record, err = l.Apply(batch, last); err != nil || record.Number == last.Number {
+			return err
 		}
-		for i, m := range touched {
-			outcomes[i].Users, outcomes[i].Version = l.rooms[m.room].users, l.rooms[m.room].version
+		if err := storeLedger(ctx, tx, l.Difference()); err != nil {
+			return err
 		}
-		return l.store(ctx)
+		_, err = tx.ExecContext(ctx, replaceBatch, int64(server.Incarnation), record.Number, record.Changed)
+		return err
 	})
 	if err != nil {
 		return nil, unavailable(err, "write memberships")
@@ -62,17 +57,17 @@ func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, batch [
 	return outcomes, nil
 }
 
-// checkAlive returns ErrFenced unless the incarnation is alive.
-func checkAlive(ctx context.Context, tx *sql.Tx, server store.Identity) error {
-	var one int
-	err := tx.QueryRowContext(ctx, checkServer, int64(server.Incarnation), string(server.Server)).Scan(&one)
+// lastBatch returns what is kept of the incarnation's last batch. ErrFenced
+// unless it is alive.
+func lastBatch(ctx context.Context, tx *sql.Tx, server store.Identity) (last ledger.Record, err error) {
+	err = tx.QueryRowContext(ctx, selectLastBatch, int64(server.Incarnation), string(server.Server)).Scan(&last.Number, &last.Changed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return store.ErrFenced
+		return last, store.ErrFenced
 	}
 	if err != nil {
-		return fmt.Errorf("check the lease of server %s: %w", server.Server, err)
+		return last, fmt.Errorf("look for server %s: %w", server.Server, err)
 	}
-	return nil
+	return last, nil
 }
 
 // ListOccupants implements store.Memberships.

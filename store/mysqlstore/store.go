@@ -7,13 +7,15 @@
 // waits for each other in a circle. Time is the database's alone.
 //
 // A host that stops in the middle of a transaction, frozen or cut off, holds its
-// locks until MySQL gives up on it, which is soon.
+// locks until MySQL gives up on it, which is soon. Who removes a dead server's
+// orphans locks that server's row; others pass it by, and do not wait.
 //
 // A transaction that MySQL has rolled back, because of a deadlock or a lock that
 // took too long, is done again. One whose commit was not answered is not: it may
 // be done. Its caller is told Unavailable, and may repeat what changes nothing
-// when repeated. Who is refused a name as taken, after a CreateUser or CreateRoom
-// that was Unavailable, may have been its maker.
+// when repeated: a batch of memberships under its number, anything of leases. Who
+// is refused a name as taken, after a CreateUser or CreateRoom that was Unavailable,
+// may have been its maker.
 package mysqlstore
 
 import (

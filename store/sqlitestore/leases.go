@@ -2,7 +2,6 @@ package sqlitestore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -11,24 +10,42 @@ import (
 	"github.com/breakwater-chat/breakwater/store"
 )
 
+// A dead server's lease_until is when it was declared dead.
 const (
-	killServer    = "UPDATE servers SET state = 'dead' WHERE id = ? AND state = 'live'"
-	insertServer  = "INSERT INTO servers (id, lease_until, state) VALUES (?, " + now + " + ?, 'live') RETURNING incarnation"
-	renewLease    = "UPDATE servers SET lease_until = " + now + " + ? WHERE incarnation = ? AND id = ? AND state = 'live'"
-	releaseLease  = "UPDATE servers SET state = 'dead' WHERE incarnation = ? AND id = ? AND state = 'live'"
-	expireLeases  = "UPDATE servers SET state = 'dead' WHERE state = 'live' AND lease_until <= " + now + " RETURNING id, incarnation"
-	selectOrphans = `SELECT m.room, m.user, m.incarnation, m.connection
-		FROM servers s CROSS JOIN memberships m INDEXED BY memberships_by_incarnation ON m.incarnation = s.incarnation
-		WHERE s.state = 'dead' LIMIT ?`
-	selectNames  = "SELECT u.id, u.name FROM given g CROSS JOIN users u ON u.id = g.user"
-	forgetServer = `DELETE FROM servers WHERE state = 'dead'
-		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.incarnation = servers.incarnation)`
+	killServer   = "UPDATE servers SET state = 'dead', lease_until = " + now + " WHERE id = ? AND state = 'live'"
+	countNewer   = "SELECT count(*) FROM servers WHERE id = ? AND incarnation > ? AND state = 'live' AND lease_until > " + now
+	insertServer = "INSERT INTO servers (id, lease_until, state) VALUES (?, " + now + " + ?, 'live') RETURNING incarnation"
+	renewLease   = "UPDATE servers SET lease_until = " + now + " + ? WHERE incarnation = ? AND id = ? AND state = 'live'"
+	releaseLease = "UPDATE servers SET state = 'dead', lease_until = " + now + " WHERE incarnation = ? AND id = ? AND state = 'live'"
+	expireLeases = "UPDATE servers SET state = 'dead', lease_until = " + now + " WHERE state = 'live' AND lease_until <= " + now + " RETURNING id, incarnation"
 )
 
 // Register implements store.Leases.
 func (s *Store) Register(ctx context.Context, server bw.ServerID, ttl time.Duration) (store.Identity, error) {
+	return s.register(ctx, server, ttl, func(*sqlite.Tx) error { return nil })
+}
+
+// Succeed implements store.Leases.
+func (s *Store) Succeed(ctx context.Context, former store.Identity, ttl time.Duration) (store.Identity, error) {
+	return s.register(ctx, former.Server, ttl, func(tx *sqlite.Tx) error {
+		var newer int
+		if err := tx.QueryRow(countNewer, string(former.Server), int64(former.Incarnation)).Scan(&newer); err != nil {
+			return fmt.Errorf("find newer incarnations: %w", err)
+		}
+		if newer > 0 {
+			return store.ErrSuperseded
+		}
+		return nil
+	})
+}
+
+// register begins an incarnation, if nothing speaks against it, and ends all others.
+func (s *Store) register(ctx context.Context, server bw.ServerID, ttl time.Duration, may func(*sqlite.Tx) error) (store.Identity, error) {
 	id := store.Identity{Server: server}
 	err := s.db.Do(ctx, func(tx *sqlite.Tx) error {
+		if err := may(tx); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(killServer, string(server)); err != nil {
 			return fmt.Errorf("declare older incarnations dead: %w", err)
 		}
@@ -87,87 +104,4 @@ func (s *Store) ExpireLeases(ctx context.Context) ([]store.Identity, error) {
 		return nil, unavailable(err, "expire leases")
 	}
 	return dead, nil
-}
-
-// DeleteOrphans implements store.Leases. The rows of dead servers go with their
-// last orphan.
-func (s *Store) DeleteOrphans(ctx context.Context, limit int) ([]store.Departure, bool, error) {
-	var departures []store.Departure
-	var more bool
-	err := s.db.Do(ctx, func(tx *sqlite.Tx) error {
-		orphans, err := findOrphans(tx, limit+1)
-		if err != nil {
-			return fmt.Errorf("find orphans: %w", err)
-		}
-		more = len(orphans) > limit
-		if departures, err = removeOrphans(tx, orphans[:min(limit, len(orphans))]); err != nil || more {
-			return err
-		}
-		_, err = tx.Exec(forgetServer)
-		return err
-	})
-	if err != nil {
-		return nil, false, unavailable(err, "delete orphans")
-	}
-	return departures, more, nil
-}
-
-func findOrphans(tx *sqlite.Tx, limit int) ([]membership, error) {
-	rows, err := tx.Query(selectOrphans, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var orphans []membership
-	for rows.Next() {
-		var m membership
-		if err := rows.Scan(&m.room, &m.user, &m.incarnation, &m.connection); err != nil {
-			return nil, err
-		}
-		orphans = append(orphans, m)
-	}
-	return orphans, rows.Err()
-}
-
-// removeOrphans deletes memberships and says which presences ended by that.
-func removeOrphans(tx *sqlite.Tx, orphans []membership) ([]store.Departure, error) {
-	if len(orphans) == 0 {
-		return nil, nil
-	}
-	l, err := openLedger(tx, orphans)
-	if err != nil {
-		return nil, err
-	}
-	var ended []presence
-	for _, m := range orphans {
-		if l.leave(m) {
-			ended = append(ended, m.presence)
-		}
-	}
-	names, err := userNames(tx, ended)
-	if err != nil {
-		return nil, fmt.Errorf("find the names of who left: %w", err)
-	}
-	departures := make([]store.Departure, len(ended))
-	for i, p := range ended {
-		room := l.rooms[p.room]
-		departures[i] = store.Departure{Room: p.room, User: names[p.user], Users: room.users, Version: room.version}
-	}
-	return departures, l.store()
-}
-
-func userNames(tx *sqlite.Tx, of []presence) (map[bw.UserID]bw.Name, error) {
-	names := make(map[bw.UserID]bw.Name, len(of))
-	args := make([]any, len(of))
-	for i, p := range of {
-		args[i] = int64(p.user)
-	}
-	err := tx.QueryRows([]string{"user"}, args, selectNames, func(rows *sql.Rows) error {
-		var id bw.UserID
-		var name bw.Name
-		err := rows.Scan(&id, &name)
-		names[id] = name
-		return err
-	})
-	return names, err
 }

@@ -6,50 +6,8 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/internal/sqlite"
+	"github.com/breakwater-chat/breakwater/store/ledger"
 )
-
-// ledger carries memberships from one state to the next: it loads what a batch
-// touches, takes the changes one by one in memory, and stores the difference.
-// The transaction around it is the only one that writes, so nothing changes
-// between the load and the store.
-type ledger struct {
-	tx *sqlite.Tx
-	// now is the time at which presences begin.
-	now bw.Millis
-
-	memberships map[membership]entry
-	presences   map[presence]*occupancy
-	rooms       map[bw.RoomID]*roomCount
-}
-
-// membership is one connection in one room.
-type membership struct {
-	presence
-	incarnation bw.Incarnation
-	connection  bw.ConnectionID
-}
-
-// entry says whether a membership was there before and is there now.
-type entry struct{ before, now bool }
-
-// presence is one user in one room.
-type presence struct {
-	room bw.RoomID
-	user bw.UserID
-}
-
-// occupancy is what the memberships of a presence amount to.
-type occupancy struct {
-	before, connections int
-	joinedAt            bw.Millis
-}
-
-// roomCount is what the presences of a room amount to.
-type roomCount struct {
-	users   int
-	version int64
-	changed bool
-}
 
 const (
 	selectMemberships = `SELECT m.room, m.user, m.incarnation, m.connection
@@ -67,40 +25,28 @@ const (
 	replaceCounts     = "REPLACE INTO room_counts (room, users, version) VALUES "
 )
 
-// openLedger loads everything that changes of these memberships need.
-func openLedger(tx *sqlite.Tx, touched []membership) (*ledger, error) {
-	l := &ledger{
-		tx:          tx,
-		memberships: make(map[membership]entry, len(touched)),
-		presences:   make(map[presence]*occupancy, len(touched)),
-		rooms:       make(map[bw.RoomID]*roomCount),
-	}
-	for _, m := range touched {
-		l.memberships[m] = entry{}
-		l.presences[m.presence] = nil
-		l.rooms[m.room] = nil
-	}
-	if err := tx.QueryRow("SELECT " + now).Scan(&l.now); err != nil {
+// openLedger loads everything that changes of these memberships need. The
+// transaction around it is the only one that writes, so nothing changes between
+// the load and the store.
+func openLedger(tx *sqlite.Tx, touched []ledger.Membership) (*ledger.Ledger, error) {
+	l := ledger.Open(touched)
+	if err := tx.QueryRow("SELECT " + now).Scan(&l.Now); err != nil {
 		return nil, fmt.Errorf("read the store's clock: %w", err)
 	}
-	for _, load := range []func() error{l.loadMemberships, l.loadPresences, l.loadCounts} {
-		if err := load(); err != nil {
+	for _, load := range []func(*sqlite.Tx, *ledger.Ledger) error{loadMemberships, loadPresences, loadCounts} {
+		if err := load(tx, l); err != nil {
 			return nil, err
 		}
 	}
 	return l, nil
 }
 
-func (l *ledger) loadMemberships() error {
-	args := make([]any, 0, 4*len(l.memberships))
-	for m := range l.memberships {
-		args = append(args, int64(m.room), int64(m.user), int64(m.incarnation), int64(m.connection))
-	}
+func loadMemberships(tx *sqlite.Tx, l *ledger.Ledger) error {
 	given := []string{"room", "user", "incarnation", "connection"}
-	err := l.tx.QueryRows(given, args, selectMemberships, func(rows *sql.Rows) error {
-		var m membership
-		err := rows.Scan(&m.room, &m.user, &m.incarnation, &m.connection)
-		l.memberships[m] = entry{before: true, now: true}
+	err := tx.QueryRows(given, ledger.Args(l.Memberships()), selectMemberships, func(rows *sql.Rows) error {
+		var m ledger.Membership
+		err := rows.Scan(&m.Room, &m.User, &m.Incarnation, &m.Connection)
+		l.LoadMembership(m)
 		return err
 	})
 	if err != nil {
@@ -109,19 +55,11 @@ func (l *ledger) loadMemberships() error {
 	return nil
 }
 
-func (l *ledger) loadPresences() error {
-	args := make([]any, 0, 2*len(l.presences))
-	all := make([]occupancy, len(l.presences))
-	for p := range l.presences {
-		args = append(args, int64(p.room), int64(p.user))
-		l.presences[p] = &all[len(args)/2-1]
-	}
-	err := l.tx.QueryRows([]string{"room", "user"}, args, selectPresences, func(rows *sql.Rows) error {
-		var p presence
-		var o occupancy
-		err := rows.Scan(&p.room, &p.user, &o.connections, &o.joinedAt)
-		o.before = o.connections
-		*l.presences[p] = o
+func loadPresences(tx *sqlite.Tx, l *ledger.Ledger) error {
+	err := tx.QueryRows([]string{"room", "user"}, ledger.Args(l.Presences()), selectPresences, func(rows *sql.Rows) error {
+		var o ledger.Occupancy
+		err := rows.Scan(&o.Room, &o.User, &o.Connections, &o.JoinedAt)
+		l.LoadOccupancy(o)
 		return err
 	})
 	if err != nil {
@@ -130,17 +68,11 @@ func (l *ledger) loadPresences() error {
 	return nil
 }
 
-func (l *ledger) loadCounts() error {
-	args := make([]any, 0, len(l.rooms))
-	for room := range l.rooms {
-		args = append(args, int64(room))
-		l.rooms[room] = &roomCount{}
-	}
-	err := l.tx.QueryRows([]string{"room"}, args, selectCounts, func(rows *sql.Rows) error {
-		var room bw.RoomID
-		var c roomCount
-		err := rows.Scan(&room, &c.users, &c.version)
-		*l.rooms[room] = c
+func loadCounts(tx *sqlite.Tx, l *ledger.Ledger) error {
+	err := tx.QueryRows([]string{"room"}, ids(l.Rooms()), selectCounts, func(rows *sql.Rows) error {
+		var c ledger.Count
+		err := rows.Scan(&c.Room, &c.Users, &c.Version)
+		l.LoadCount(c)
 		return err
 	})
 	if err != nil {
@@ -149,89 +81,31 @@ func (l *ledger) loadCounts() error {
 	return nil
 }
 
-// enter records a connection's join. It tells whether the presence began.
-func (l *ledger) enter(m membership) bool {
-	e := l.memberships[m]
-	if e.now {
-		return false
-	}
-	e.now = true
-	l.memberships[m] = e
-	o := l.presences[m.presence]
-	o.connections++
-	if o.connections > 1 {
-		return false
-	}
-	o.joinedAt = l.now
-	l.rooms[m.room].add(1)
-	return true
-}
-
-// leave records a connection's leave. It tells whether the presence ended.
-func (l *ledger) leave(m membership) bool {
-	e := l.memberships[m]
-	if !e.now {
-		return false
-	}
-	e.now = false
-	l.memberships[m] = e
-	o := l.presences[m.presence]
-	o.connections--
-	if o.connections > 0 {
-		return false
-	}
-	l.rooms[m.room].add(-1)
-	return true
-}
-
-// add counts a presence's beginning or end. All of a batch make one new version.
-func (c *roomCount) add(users int) {
-	c.users += users
-	if !c.changed {
-		c.changed = true
-		c.version++
-	}
-}
-
-// store writes what has changed since the ledger was opened.
-func (l *ledger) store() error {
-	var in, out, occupied, empty, counts []any
-	for m, e := range l.memberships {
-		row := []any{int64(m.room), int64(m.user), int64(m.incarnation), int64(m.connection)}
-		switch {
-		case e.now && !e.before:
-			in = append(in, row...)
-		case e.before && !e.now:
-			out = append(out, row...)
-		}
-	}
-	for p, o := range l.presences {
-		switch {
-		case o.connections == 0 && o.before > 0:
-			empty = append(empty, int64(p.room), int64(p.user))
-		case o.connections > 0 && (o.connections != o.before || o.joinedAt == l.now):
-			occupied = append(occupied, int64(p.room), int64(p.user), o.connections, int64(o.joinedAt))
-		}
-	}
-	for room, c := range l.rooms {
-		if c.changed {
-			counts = append(counts, int64(room), c.users, c.version)
-		}
-	}
+// storeLedger writes what has changed since the ledger was opened.
+func storeLedger(tx *sqlite.Tx, d ledger.Difference) error {
 	for _, step := range []struct {
 		statement, tail string
 		columns         int
 		args            []any
 	}{
-		{insertMemberships, "", 4, in},
-		{deleteMemberships, ")", 4, out},
-		{replacePresences, "", 4, occupied},
-		{deletePresences, ")", 2, empty},
-		{replaceCounts, "", 3, counts},
+		{insertMemberships, "", 4, ledger.Args(d.Entered)},
+		{deleteMemberships, ")", 4, ledger.Args(d.Left)},
+		{replacePresences, "", 4, ledger.Args(d.Occupied)},
+		{deletePresences, ")", 2, ledger.Args(d.Ended)},
+		{replaceCounts, "", 3, ledger.Args(d.Counts)},
 	} {
-		if err := l.tx.ExecRows(step.statement, step.columns, step.args, step.tail); err != nil {
+		if err := tx.ExecRows(step.statement, step.columns, step.args, step.tail); err != nil {
 			return fmt.Errorf("%.30s: %w", step.statement, err)
 		}
 	}
 	return nil
+}
+
+// ids are arguments for rows of one column.
+func ids[T bw.RoomID | int64](list []T) []any {
+	args := make([]any, len(list))
+	for i, id := range list {
+		args[i] = int64(id)
+	}
+	return args
 }

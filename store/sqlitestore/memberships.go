@@ -9,6 +9,7 @@ import (
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/internal/sqlite"
 	"github.com/breakwater-chat/breakwater/store"
+	"github.com/breakwater-chat/breakwater/store/ledger"
 )
 
 const (
@@ -16,37 +17,33 @@ const (
 	listOccupants  = `SELECT u.id, u.name, u.created_at, p.joined_at
 		FROM presences p JOIN users u ON u.id = p.user
 		WHERE p.room = ? AND p.user > ? ORDER BY p.user LIMIT ?`
+	selectLastBatch = `SELECT COALESCE(b.number, 0), b.changed FROM servers s LEFT JOIN batches b ON b.incarnation = s.incarnation
+		WHERE s.incarnation = ? AND s.id = ? AND s.state = 'live'`
+	replaceBatch = "REPLACE INTO batches (incarnation, number, changed) VALUES (?, ?, ?)"
 )
 
 // ApplyChanges implements store.Memberships.
-func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, batch []store.Change) ([]store.Outcome, error) {
-	touched := make([]membership, len(batch))
-	for i, c := range batch {
-		touched[i] = membership{
-			presence:    presence{room: c.Room, user: c.User},
-			incarnation: server.Incarnation, connection: c.Connection,
-		}
-	}
-	outcomes := make([]store.Outcome, len(batch))
+func (s *Store) ApplyChanges(ctx context.Context, server store.Identity, number int64, changes []store.Change) ([]store.Outcome, error) {
+	batch := ledger.Batch{Incarnation: server.Incarnation, Number: number, Changes: changes}
+	var outcomes []store.Outcome
 	err := s.db.Do(ctx, func(tx *sqlite.Tx) error {
-		if err := checkAlive(tx, server); err != nil {
-			return err
-		}
-		l, err := openLedger(tx, touched)
+		last, err := lastBatch(tx, server)
 		if err != nil {
 			return err
 		}
-		for i, m := range touched {
-			if batch[i].Leave {
-				outcomes[i].Changed = l.leave(m)
-			} else {
-				outcomes[i].Changed = l.enter(m)
-			}
+		l, err := openLedger(tx, batch.Memberships())
+		if err != nil {
+			return err
 		}
-		for i, m := range touched {
-			outcomes[i].Users, outcomes[i].Version = l.rooms[m.room].users, l.rooms[m.room].version
+		var record ledger.Record
+		if outcomes, record, err = l.Apply(batch, last); err != nil || record.Number == last.Number {
+			return err
 		}
-		return l.store()
+		if err := storeLedger(tx, l.Difference()); err != nil {
+			return err
+		}
+		_, err = tx.Exec(replaceBatch, int64(server.Incarnation), record.Number, record.Changed)
+		return err
 	})
 	if err != nil {
 		return nil, unavailable(err, "write memberships")
@@ -79,16 +76,15 @@ func (s *Store) ListOccupants(ctx context.Context, room bw.RoomID, after bw.User
 	return o, nil
 }
 
-// checkAlive returns ErrFenced unless the incarnation is alive.
-func checkAlive(tx *sqlite.Tx, server store.Identity) error {
-	var one int
-	err := tx.QueryRow("SELECT 1 FROM servers WHERE incarnation = ? AND id = ? AND state = 'live'",
-		int64(server.Incarnation), string(server.Server)).Scan(&one)
+// lastBatch returns what is kept of the incarnation's last batch. ErrFenced
+// unless it is alive.
+func lastBatch(tx *sqlite.Tx, server store.Identity) (last ledger.Record, err error) {
+	err = tx.QueryRow(selectLastBatch, int64(server.Incarnation), string(server.Server)).Scan(&last.Number, &last.Changed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return store.ErrFenced
+		return last, store.ErrFenced
 	}
 	if err != nil {
-		return fmt.Errorf("check the lease of server %s: %w", server.Server, err)
+		return last, fmt.Errorf("look for server %s: %w", server.Server, err)
 	}
-	return nil
+	return last, nil
 }

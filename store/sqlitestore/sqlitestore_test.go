@@ -43,7 +43,7 @@ func TestEverythingSurvivesReopening(t *testing.T) {
 	user, err := s.CreateUser(t.Context(), "ann", []byte("hash"))
 	room, err2 := s.CreateRoom(t.Context(), "room")
 	id, err3 := s.Register(t.Context(), "s", time.Hour)
-	_, err4 := s.ApplyChanges(t.Context(), id, []store.Change{{Room: room.ID, User: user.ID, Connection: 1}})
+	_, err4 := s.ApplyChanges(t.Context(), id, 1, []store.Change{{Room: room.ID, User: user.ID, Connection: 1}})
 	if err := errors.Join(err, err2, err3, err4, s.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAClosedStoreIsUnavailable(t *testing.T) {
 	_, create := s.CreateUser(t.Context(), "ann", nil)
 	_, ensure := s.EnsureUser(t.Context(), "ann")
 	_, find := s.FindRoom(t.Context(), 1)
-	_, apply := s.ApplyChanges(t.Context(), store.Identity{}, nil)
+	_, apply := s.ApplyChanges(t.Context(), store.Identity{}, 1, nil)
 	for name, err := range map[string]error{
 		"CreateUser": create, "EnsureUser": ensure, "FindRoom": find, "ApplyChanges": apply, "Healthy": s.Healthy(t.Context()),
 	} {
@@ -110,9 +110,9 @@ func BenchmarkApplyChanges(b *testing.B) {
 				out[i].Leave = true
 			}
 			b.ReportAllocs()
-			for b.Loop() {
-				_, err1 := s.ApplyChanges(b.Context(), id, in)
-				_, err2 := s.ApplyChanges(b.Context(), id, out)
+			for number := int64(1); b.Loop(); number += 2 {
+				_, err1 := s.ApplyChanges(b.Context(), id, number, in)
+				_, err2 := s.ApplyChanges(b.Context(), id, number+1, out)
 				if err := errors.Join(err1, err2); err != nil {
 					b.Fatal(err)
 				}

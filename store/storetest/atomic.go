@@ -21,30 +21,6 @@ func (s *suite) crowd(t *testing.T, room bw.RoomID, size int) (in, out []store.C
 	return in, out
 }
 
-// testRepeatedBatch applies a batch again as a server does that was not
-// answered.
-func testRepeatedBatch(t *testing.T, s *suite) {
-	room, other, server := s.room(t, "room"), s.room(t, "other"), s.register(t, "s", long)
-	ann, bob, carl := s.user(t, "ann"), s.user(t, "bob"), s.user(t, "carl")
-	s.apply(t, server, join(room, carl, 3), join(other, carl, 3))
-	batch := []store.Change{join(room, ann, 1), join(room, ann, 2), leave(room, carl, 3), join(room, bob, 1), join(other, ann, 1)}
-	first := s.apply(t, server, batch...)
-	before := s.snapshot(t, room, other)
-	for range 3 {
-		for i, o := range s.apply(t, server, batch...) {
-			if want := (store.Outcome{Users: first[i].Users, Version: first[i].Version}); o != want {
-				t.Errorf("change %d, repeated: got %+v, want %+v", i, o, want)
-			}
-		}
-	}
-	if after := s.snapshot(t, room, other); !slices.EqualFunc(after, before, equalOccupants) {
-		t.Errorf("after the repeats: got %+v, want %+v", after, before)
-	}
-	// What was repeated is one connection all the same.
-	checkOutcomes(t, s.apply(t, server, leave(room, ann, 1), leave(room, ann, 2), leave(room, bob, 1)),
-		[]bool{false, true, true}, []int{0, 0, 0})
-}
-
 func (s *suite) snapshot(t *testing.T, rooms ...bw.RoomID) []store.Occupants {
 	t.Helper()
 	all := make([]store.Occupants, len(rooms))
@@ -91,27 +67,31 @@ func testBatchIsSeenWhole(t *testing.T, s *suite) {
 }
 
 // testBrokenOffBatch gives up on batches at every moment. What became of one is
-// not said, but it is all of it or nothing.
+// not said, but it is all of it or nothing; and when it is sent again its answers
+// are those that were lost.
 func testBrokenOffBatch(t *testing.T, s *suite) {
 	const size, rounds, step = 40, 40, 100 * time.Microsecond
 	room, server := s.room(t, "room"), s.register(t, "s", long)
 	in, out := s.crowd(t, room, size)
 	for i := range rounds {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*step)
-		_, err := s.ApplyChanges(ctx, server, in)
+		_, err := s.ApplyChanges(ctx, server, s.next(server), in)
 		cancel()
 		if err != nil {
 			checkKind(t, "ApplyChanges with an ended context", err, bw.Unavailable)
 		}
-		left := s.apply(t, server, out...)
-		changed := 0
-		for _, o := range left {
-			if o.Changed {
-				changed++
+		if got := len(s.snapshot(t, room)[0].Users); got != size && (got != 0 || err == nil) {
+			t.Fatalf("given up after %v: got error %v and %d of %d changes written", time.Duration(i)*step, err, got, size)
+		}
+		for c, o := range s.repeat(t, server, in...) {
+			if !o.Changed || o.Users != size {
+				t.Fatalf("given up after %v with error %v, change %d sent again: got %+v, want a beginning among %d", time.Duration(i)*step, err, c, o, size)
 			}
 		}
-		if changed != size && (changed != 0 || err == nil) {
-			t.Fatalf("given up after %v: got error %v and %d of %d changes written", time.Duration(i)*step, err, changed, size)
+		for c, o := range s.apply(t, server, out...) {
+			if !o.Changed || o.Users != 0 {
+				t.Fatalf("change %d of the leaves: got %+v, want an end", c, o)
+			}
 		}
 		s.checkOccupants(t, room)
 	}
@@ -125,11 +105,7 @@ func testFencingRace(t *testing.T, s *suite) {
 		life func(*testing.T, store.Identity)
 	}{
 		{"registered again", func(t *testing.T, id store.Identity) { s.register(t, string(id.Server), long) }},
-		{"released", func(t *testing.T, id store.Identity) {
-			if err := s.Release(t.Context(), id); err != nil {
-				t.Fatalf("Release: %v", err)
-			}
-		}},
+		{"released", func(t *testing.T, id store.Identity) { s.release(t, id) }},
 		{"expired", func(t *testing.T, id store.Identity) {
 			if err := s.Renew(t.Context(), id, brief); err != nil {
 				t.Fatalf("Renew: %v", err)
@@ -148,52 +124,45 @@ func testFencingRace(t *testing.T, s *suite) {
 }
 
 func fencingRace(t *testing.T, s *suite, room bw.RoomID, end func(*testing.T, store.Identity)) {
-	const enterers, warm = 4, 20
-	users, id := s.users(t, enterers), s.register(t, "s", long)
+	const warm = 20
+	users, id := s.users(t, 4), s.register(t, "s", long)
 	var over sync.WaitGroup
-	entered, ended, joins := make(chan struct{}, 1<<16), make(chan struct{}), make([]bw.ConnectionID, enterers)
-	for i, u := range users {
-		over.Go(func() {
-			for c := bw.ConnectionID(1); ; c++ {
-				late := isClosed(ended)
-				_, err := s.ApplyChanges(context.Background(), id, []store.Change{join(room, u, c)})
-				if err != nil || late {
-					if !errors.Is(err, store.ErrFenced) {
-						t.Errorf("entering, after the end %v: got error %v, want ErrFenced after it", late, err)
-					}
-					return
-				}
-				joins[i] = c
-				entered <- struct{}{}
+	entered, ended := make(chan struct{}, 1<<16), make(chan struct{})
+	over.Go(func() {
+		for c := bw.ConnectionID(1); ; c++ {
+			var batch []store.Change
+			for _, u := range users {
+				batch = append(batch, join(room, u, c))
 			}
-		})
-	}
+			late := isClosed(ended)
+			_, err := s.ApplyChanges(context.Background(), id, s.next(id), batch)
+			if err != nil || late {
+				if !errors.Is(err, store.ErrFenced) {
+					t.Errorf("entering, after the end %v: got error %v, want ErrFenced after it", late, err)
+				}
+				return
+			}
+			entered <- struct{}{}
+		}
+	})
 	for range warm {
 		<-entered
 	}
-	var departures []store.Departure
 	over.Go(func() { // the janitor does not know that somebody enters still
 		for !isClosed(ended) {
-			some, _, err := s.DeleteOrphans(context.Background(), 1000)
-			if err != nil {
+			if _, err := s.DeleteOrphans(context.Background(), 0, 1000); err != nil {
 				t.Errorf("DeleteOrphans: %v", err)
 			}
-			departures = append(departures, some...)
 		}
 	})
 	end(t, id)
 	close(ended)
 	over.Wait()
-	departures = append(departures, s.drain(t, 1000)...)
-	left := make(map[bw.Name]int)
-	for _, d := range departures {
-		left[d.User]++
+	want := make(map[bw.Name]int)
+	for _, u := range users {
+		want[u.Name] = 1
 	}
-	for i, u := range users {
-		if want := int(min(joins[i], 1)); left[u.Name] != want {
-			t.Errorf("%q left %d times after %d joins, want %d", u.Name, left[u.Name], joins[i], want)
-		}
-	}
+	checkLeft(t, s.drain(t, 1000), want)
 	s.checkOccupants(t, room)
 }
 

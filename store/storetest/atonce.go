@@ -32,7 +32,7 @@ func testServersAtOnce(t *testing.T, s *suite) {
 		for round := 0; round < 2*rounds && err == nil; round++ {
 			batch := [][]store.Change{in, out}[round%2]
 			var outcomes []store.Outcome
-			if outcomes, err = s.ApplyChanges(t.Context(), id, batch); err == nil {
+			if outcomes, err = s.ApplyChanges(t.Context(), id, s.next(id), batch); err == nil {
 				steps = append(steps, stepOf(batch, outcomes))
 			}
 		}

@@ -30,12 +30,14 @@ func testEndedContext(t *testing.T, s *suite) {
 		{"EnsureUser", false, func() error { _, err := s.EnsureUser(ctx, "carl"); return err }},
 		{"CreateRoom", false, func() error { _, err := s.CreateRoom(ctx, "other"); return err }},
 		{"ApplyChanges", false, func() error {
-			_, err := s.ApplyChanges(ctx, server, []store.Change{join(room, ann, 2)})
+			_, err := s.ApplyChanges(ctx, server, s.next(server), []store.Change{join(room, ann, 2)})
 			return err
 		}},
 		{"Renew", false, func() error { return s.Renew(ctx, server, long) }},
 		{"ExpireLeases", false, func() error { _, err := s.ExpireLeases(ctx); return err }},
-		{"DeleteOrphans", false, func() error { _, _, err := s.DeleteOrphans(ctx, 10); return err }},
+		{"DeleteOrphans", false, func() error { _, err := s.DeleteOrphans(ctx, 0, 10); return err }},
+		{"ClaimDepartures", false, func() error { _, err := s.ClaimDepartures(ctx, long, 10); return err }},
+		{"ForgetDepartures", false, func() error { return s.ForgetDepartures(ctx, []int64{1}) }},
 		{"Register", false, func() error { _, err := s.Register(ctx, "other", long); return err }},
 		{"Release", false, func() error { return s.Release(ctx, server) }},
 	} {

@@ -24,7 +24,7 @@ func testFencing(t *testing.T, s *suite) {
 		"of no server":  {},
 		"far in future": {Server: "s", Incarnation: 1 << 50},
 	} {
-		if _, err := s.ApplyChanges(t.Context(), identity, []store.Change{join(room, ann, 1)}); !errors.Is(err, store.ErrFenced) {
+		if _, err := s.ApplyChanges(t.Context(), identity, s.next(identity), []store.Change{join(room, ann, 1)}); !errors.Is(err, store.ErrFenced) {
 			t.Errorf("%s: ApplyChanges: got error %v, want ErrFenced", name, err)
 		}
 		if err := s.Renew(t.Context(), identity, long); !errors.Is(err, store.ErrFenced) {
@@ -48,7 +48,7 @@ func testRegisterKills(t *testing.T, s *suite) {
 		}
 		if last != 0 {
 			old := store.Identity{Server: "s", Incarnation: last}
-			if _, err := s.ApplyChanges(t.Context(), old, []store.Change{join(room, ann, 2)}); !errors.Is(err, store.ErrFenced) {
+			if _, err := s.ApplyChanges(t.Context(), old, s.next(old), []store.Change{join(room, ann, 2)}); !errors.Is(err, store.ErrFenced) {
 				t.Errorf("the older life: got error %v, want ErrFenced", err)
 			}
 			if err := s.Renew(t.Context(), old, long); !errors.Is(err, store.ErrFenced) {
@@ -66,6 +66,27 @@ func testRegisterKills(t *testing.T, s *suite) {
 	// Ids of the dead are not given again even when nothing is left of them.
 	if id := s.register(t, "s", long); id.Incarnation <= last {
 		t.Errorf("got incarnation %d after %d", id.Incarnation, last)
+	}
+}
+
+func testSucceed(t *testing.T, s *suite) {
+	first := s.register(t, "s", brief)
+	s.expireOne(t)
+	second, err := s.Succeed(t.Context(), first, long)
+	if err != nil || second.Server != "s" || second.Incarnation <= first.Incarnation {
+		t.Fatalf("after its death: got %+v, %v, want a newer incarnation", second, err)
+	}
+	other := s.register(t, "s", long) // another process
+	if id, err := s.Succeed(t.Context(), second, long); !errors.Is(err, store.ErrSuperseded) {
+		t.Errorf("beside another process: got %+v, %v, want ErrSuperseded", id, err)
+	}
+	if err := s.Renew(t.Context(), other, brief); err != nil {
+		t.Errorf("the other process: %v", err)
+	}
+	// That one died, too, whether or not anybody has said so.
+	eventually(t, "the name is free", func() bool { _, err := s.Succeed(t.Context(), second, long); return err == nil })
+	if err := s.Renew(t.Context(), other, long); !errors.Is(err, store.ErrFenced) {
+		t.Errorf("renewing the life before: got error %v, want ErrFenced", err)
 	}
 }
 
@@ -116,110 +137,6 @@ func testExpireOnce(t *testing.T, s *suite) {
 		t.Errorf("once more: got %v and %v, want none", dead, err)
 	}
 	s.apply(t, alive)
-}
-
-func testOrphans(t *testing.T, s *suite) {
-	room, other := s.room(t, "room"), s.room(t, "other")
-	ann, bob, carl := s.user(t, "ann"), s.user(t, "bob"), s.user(t, "carl")
-	living, dying := s.register(t, "living", long), s.register(t, "dying", long)
-	s.apply(t, living, join(room, ann, 1))
-	out := s.apply(t, dying, join(room, ann, 1), join(room, bob, 2), join(room, bob, 3), join(other, carl, 4))
-	if d := s.drain(t, 10); len(d) != 0 {
-		t.Fatalf("the living left orphans: %+v", d)
-	}
-	s.checkOccupants(t, room, "ann", "bob")
-	if err := s.Renew(t.Context(), dying, brief); err != nil {
-		t.Fatal(err)
-	}
-	s.expireOne(t)
-	s.checkOccupants(t, room, "ann", "bob") // until they are deleted, orphans are in
-	departures := s.drain(t, 10)
-	if len(departures) != 2 || departures[0].Room == departures[1].Room {
-		t.Fatalf("got departures %+v, want those of bob and carl", departures)
-	}
-	for _, d := range departures {
-		inRoom := d.Room == room && d.User == "bob" && d.Users == 1 && d.Version > out[0].Version
-		inOther := d.Room == other && d.User == "carl" && d.Users == 0
-		if !inRoom && !inOther {
-			t.Errorf("got %+v, want bob's, 1 user and a version above %d, or carl's and no users", d, out[0].Version)
-		}
-	}
-	s.checkOccupants(t, room, "ann")
-	s.checkOccupants(t, other)
-	if d := s.drain(t, 10); len(d) != 0 {
-		t.Errorf("again: got %+v, want none", d)
-	}
-	if _, err := s.ApplyChanges(t.Context(), dying, nil); !errors.Is(err, store.ErrFenced) {
-		t.Errorf("the dead, buried: got error %v, want ErrFenced", err)
-	}
-}
-
-func testOrphanBatches(t *testing.T, s *suite) {
-	const crowd = 50
-	room, users := s.room(t, "room"), s.users(t, crowd)
-	id := s.register(t, "s", long)
-	var batch []store.Change
-	for i, u := range users {
-		batch = append(batch, join(room, u, bw.ConnectionID(i)), join(room, u, bw.ConnectionID(1000+i)))
-	}
-	s.apply(t, id, batch...)
-	if err := s.Release(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-	again := s.register(t, "s", long)
-	s.apply(t, again, join(room, users[0], 1)) // he is back before the batches
-	departures, more, err := s.DeleteOrphans(t.Context(), 7)
-	if err != nil || !more || len(departures) > 7 {
-		t.Fatalf("the first batch: got %d departures, more %v, error %v", len(departures), more, err)
-	}
-	departures = append(departures, s.drain(t, 7)...)
-	left := make(map[bw.Name]int)
-	for _, d := range departures {
-		left[d.User]++
-	}
-	for i, u := range users {
-		if want := min(i, 1); left[u.Name] != want {
-			t.Errorf("%q left %d times, want %d", u.Name, left[u.Name], want)
-		}
-	}
-	s.checkOccupants(t, room, users[0].Name)
-}
-
-func testOrphansAtOnce(t *testing.T, s *suite) {
-	const crowd = 60
-	room, users := s.room(t, "room"), s.users(t, crowd)
-	id := s.register(t, "s", long)
-	var batch []store.Change
-	for i, u := range users {
-		batch = append(batch, join(room, u, bw.ConnectionID(i)))
-	}
-	s.apply(t, id, batch...)
-	if err := s.Release(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
-	found, errs := atOnce(4, func(int) (all []store.Departure, err error) {
-		for more := true; more && err == nil; {
-			var some []store.Departure
-			some, more, err = s.DeleteOrphans(t.Context(), 5)
-			all = append(all, some...)
-		}
-		return all, err
-	})
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	left := make(map[bw.Name]int)
-	for _, list := range found {
-		for _, d := range list {
-			left[d.User]++
-		}
-	}
-	for _, u := range users {
-		if left[u.Name] != 1 {
-			t.Errorf("%q left %d times, want once", u.Name, left[u.Name])
-		}
-	}
-	s.checkOccupants(t, room)
 }
 
 func testRelease(t *testing.T, s *suite) {

@@ -71,7 +71,7 @@ func testOrderWithinBatch(t *testing.T, s *suite) {
 func testEmptyBatch(t *testing.T, s *suite) {
 	server := s.register(t, "s", long)
 	s.apply(t, server)
-	if _, err := s.ApplyChanges(t.Context(), store.Identity{Server: "s", Incarnation: server.Incarnation + 1}, nil); !errors.Is(err, store.ErrFenced) {
+	if _, err := s.ApplyChanges(t.Context(), store.Identity{Server: "s", Incarnation: server.Incarnation + 1}, 1, nil); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("an empty batch of no incarnation: got error %v, want ErrFenced", err)
 	}
 }
