@@ -39,6 +39,9 @@ type Ack struct {
 // Notice is a thing told to everybody in a room and never stored: best effort,
 // unordered with messages.
 type Notice struct {
+	// ID is 0, or names a notice that may be told more than once: whoever is told it
+	// again can tell.
+	ID   int64
 	Room bw.RoomID
 	// Typing is the name of a user who types; empty in a presence notice.
 	Typing bw.Name
@@ -106,6 +109,11 @@ type Broker interface {
 	// never blocks; what cannot be sent is dropped and counted. The slices of n
 	// are the broker's from then on.
 	Notify(n Notice)
+	// Announce tells as Notify does, but blocks, and says whether all of it is on its
+	// way: if not, each notice may have been told or not. The error is a
+	// *breakwater.Error: Unavailable. The slices in notices are the broker's from
+	// then on.
+	Announce(ctx context.Context, notices []Notice) error
 	// Subscribe starts delivery: the first message is the one after the
 	// returned position. It does not wait for receivers. The error is a
 	// *breakwater.Error: Unavailable when the log cannot be read now.

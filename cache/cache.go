@@ -42,3 +42,15 @@ type Cache interface {
 	// Close releases what the cache holds open.
 	Close() error
 }
+
+// Locker is a cache that can also choose one of all the servers that share it. Its
+// locks only spare work: one that is lost, or ends early, costs a second load.
+type Locker interface {
+	// TryLock takes the lock of a key, which is no value's, for life at most, and
+	// says false if another one has it. The token is the caller's own and random: who
+	// got no answer may have the lock, and has it if he tries again with the same. Who
+	// has it and tries again has it for life from then on.
+	TryLock(ctx context.Context, key, token string, life time.Duration) (bool, error)
+	// Unlock gives a lock back, unless it has passed to another token.
+	Unlock(ctx context.Context, key, token string) error
+}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 // ErrLoaderClosed is the answer to a Get that would have to load after Close.
@@ -23,25 +26,36 @@ type LoaderConfig[T any] struct {
 	// TTL is how long a value is kept at most; up to a fifth is taken off at
 	// random.
 	TTL time.Duration
+	// TTLOf, if not nil, says so of each value instead; 0 does not keep it.
+	TTLOf func(T) time.Duration
 	// NegativeTTL is the same for the knowledge that there is no value; 0 does
 	// not keep it.
 	NegativeTTL time.Duration
-	// Timeout bounds one load, including what the cache takes.
+	// Timeout bounds one load, including what the cache and others' loads take.
 	Timeout time.Duration
-	Encode  func(T) ([]byte, error)
-	Decode  func([]byte) (T, error)
+	// LockLife, if not 0 and the cache is a Locker, lets one server load a key while
+	// the others wait for what it brings, however long that takes. If that one dies they
+	// wait this long: well below Timeout. A cache that fails is tried
+	// for three seconds, then, until it is back, each server loads for itself.
+	LockLife time.Duration
+	Encode   func(T) ([]byte, error)
+	Decode   func([]byte) (T, error)
 	// OnCacheError is told the errors of the cache, which no caller sees: the
 	// value is loaded instead. It may be nil.
 	OnCacheError func(error)
+	// OnLoad and OnWait are told of each load, and of each that waits for the one
+	// of another server. They may be nil.
+	OnLoad, OnWait func()
 }
 
 // Loader reads values through a cache. However many callers of a process miss the
 // same key at once, one load runs for them all. It belongs to no caller: who gives
 // up leaves it to the others. Errors are given to those who wait and never kept.
 type Loader[T any] struct {
-	cfg   LoaderConfig[T]
-	cache Cache
-	group singleflight.Group
+	cfg    LoaderConfig[T]
+	cache  Cache
+	locker Locker // nil: nobody waits for other servers
+	group  singleflight.Group
 	// stopped ends all loads.
 	stopped context.Context
 	stop    context.CancelFunc
@@ -60,7 +74,12 @@ type result[T any] struct {
 // NewLoader makes a loader in front of a cache, which stays the caller's.
 func NewLoader[T any](cache Cache, cfg LoaderConfig[T]) *Loader[T] {
 	stopped, stop := context.WithCancel(context.Background())
-	return &Loader[T]{cfg: cfg, cache: cache, stopped: stopped, stop: stop}
+	l := &Loader[T]{cfg: cfg, cache: cache, stopped: stopped, stop: stop}
+	if c, is := cache.(locking); is && cfg.LockLife > 0 && !ablation.Off(ablation.PageLock) {
+		patient := &insistent{cache: c}
+		l.cache, l.locker = patient, patient
+	}
+	return l
 }
 
 // Get gives the value of a key, and false if there is none. On a miss load is
@@ -70,8 +89,34 @@ func NewLoader[T any](cache Cache, cfg LoaderConfig[T]) *Loader[T] {
 func (l *Loader[T]) Get(
 	ctx context.Context, key string, load func(context.Context) (value T, found bool, err error),
 ) (value T, found bool, err error) {
-	if r, ok := l.cached(ctx, key); ok {
-		return r.value, r.found, nil
+	return l.GetIf(ctx, key, nil, load)
+}
+
+// GetIf is Get for who cannot do with every value: one that is not good is loaded
+// again. What was just loaded has to do: the source has no better one.
+func (l *Loader[T]) GetIf(
+	ctx context.Context, key string, good func(T) bool, load func(context.Context) (value T, found bool, err error),
+) (value T, found bool, err error) {
+	for {
+		r, own, err := l.get(ctx, key, good, load)
+		if err != nil || own || fits(r, good) {
+			return r.value, r.found, err
+		}
+	}
+}
+
+// fits tells whether who needs a good value can do with a result.
+func fits[T any](r result[T], good func(T) bool) bool {
+	return good == nil || !r.found || good(r.value)
+}
+
+// get is one try. own says that the load was the caller's: another's may have found
+// in the cache what is good for that one.
+func (l *Loader[T]) get(
+	ctx context.Context, key string, good func(T) bool, load func(context.Context) (T, bool, error),
+) (r result[T], own bool, err error) {
+	if r, ok := l.cached(ctx, key, good); ok {
+		return r, false, nil
 	}
 	mark, err := l.cache.Mark(ctx, key)
 	if err != nil {
@@ -79,23 +124,29 @@ func (l *Loader[T]) Get(
 	}
 	// A load serves those who came with its mark: who comes after the value was
 	// invalidated, on whatever server, has another one.
+	began := false
 	done := l.group.DoChan(flight(key, mark), func() (any, error) {
-		return l.fly(context.WithoutCancel(ctx), key, mark, load)
+		began = true
+		return l.fly(context.WithoutCancel(ctx), key, mark, good, load)
 	})
 	select {
 	case shared := <-done:
 		if shared.Err != nil {
-			return value, false, shared.Err
+			return r, began, shared.Err
 		}
-		r := shared.Val.(result[T])
-		return r.value, r.found, nil
+		return shared.Val.(result[T]), began, nil
 	case <-ctx.Done():
-		return value, false, fmt.Errorf("wait for %q to be loaded: %w", key, context.Cause(ctx))
+		return r, false, fmt.Errorf("wait for %q to be loaded: %w", key, context.Cause(ctx))
 	}
 }
 
 // flight names a load.
-func flight(key string, mark Mark) string { return string(mark) + " " + key }
+func flight(key string, mark Mark) string {
+	if ablation.Off(ablation.SingleFlight) {
+		return crand.Text()
+	}
+	return string(mark) + " " + key
+}
 
 // Invalidate forgets keys whose truth has changed. When it returns without an
 // error, no Get that begins then, on any server that reaches the cache, gives the
@@ -124,7 +175,7 @@ func (l *Loader[T]) Close() {
 // fly is one load: the cache once more, for another one may just have ended,
 // then the source, then into the cache.
 func (l *Loader[T]) fly(
-	ctx context.Context, key string, mark Mark, load func(context.Context) (T, bool, error),
+	ctx context.Context, key string, mark Mark, good func(T) bool, load func(context.Context) (T, bool, error),
 ) (result[T], error) {
 	if err := l.begin(); err != nil {
 		return result[T]{}, err
@@ -134,14 +185,19 @@ func (l *Loader[T]) fly(
 	defer cancel()
 	defer context.AfterFunc(l.stopped, cancel)()
 
-	if r, ok := l.cached(ctx, key); ok {
-		return r, nil
+	r, ok, end, err := l.turn(ctx, key, good)
+	defer end()
+	if ok || err != nil {
+		return r, err
+	}
+	if l.cfg.OnLoad != nil {
+		l.cfg.OnLoad()
 	}
 	value, found, err := load(ctx)
 	if err != nil {
 		return result[T]{}, err
 	}
-	r := result[T]{value, found}
+	r = result[T]{value, found}
 	return r, l.keep(ctx, key, mark, r)
 }
 
@@ -158,8 +214,11 @@ func (l *Loader[T]) begin() error {
 // keep stores what a load brought, if it is worth keeping and there is a mark.
 func (l *Loader[T]) keep(ctx context.Context, key string, mark Mark, r result[T]) error {
 	ttl := l.cfg.TTL
-	if !r.found {
+	switch {
+	case !r.found:
 		ttl = l.cfg.NegativeTTL
+	case l.cfg.TTLOf != nil:
+		ttl = l.cfg.TTLOf(r.value)
 	}
 	if ttl <= 0 || mark == "" {
 		return nil
@@ -175,7 +234,7 @@ func (l *Loader[T]) keep(ctx context.Context, key string, mark Mark, r result[T]
 }
 
 // cached asks the cache; ok is false when the value has to be loaded.
-func (l *Loader[T]) cached(ctx context.Context, key string) (r result[T], ok bool) {
+func (l *Loader[T]) cached(ctx context.Context, key string, good func(T) bool) (r result[T], ok bool) {
 	entry, ok, err := l.cache.Get(ctx, key)
 	if err != nil {
 		l.cacheFailed(fmt.Errorf("look up %q: %w", key, err))
@@ -189,7 +248,7 @@ func (l *Loader[T]) cached(ctx context.Context, key string) (r result[T], ok boo
 		l.cacheFailed(fmt.Errorf("decode the cached value of %q: %w", key, err))
 		return r, false
 	}
-	return r, true
+	return r, fits(r, good)
 }
 
 func (l *Loader[T]) cacheFailed(err error) {

@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"the tail reaches from a seq to the head", tailEdges},
 		{"the tail outlives the subscribers", tailWithoutSubscribers},
 		{"notices reach the room and no other", notices},
+		{"what was announced reaches every server", announcements},
 		{"a receiver is called by one at a time", oneCallAtATime},
 		{"a full queue refuses, and works again", fullQueue},
 		{"close answers everything, whatever races with it", closeAnswers},

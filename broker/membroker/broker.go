@@ -34,8 +34,8 @@ type Broker struct {
 	// running is the sequencer and the notifier.
 	running sync.WaitGroup
 
-	// busySince is when the sequencer took the batch at hand, in Unix
-	// nanoseconds; 0 while it waits.
+	// busySince is how old the broker was when the sequencer took the batch at hand; 0
+	// while it waits.
 	busySince atomic.Int64
 	// failure is what the log's last word was; nil while it works.
 	failure atomic.Pointer[error]
@@ -105,7 +105,7 @@ func (b *Broker) Healthy(context.Context) error {
 		return b.unavailable(*err, "messages cannot be stored now")
 	}
 	since := b.busySince.Load()
-	if since != 0 && b.cfg.Now().UnixNano()-since > int64(b.cfg.StallAfter) {
+	if since != 0 && b.age()-since > int64(b.cfg.StallAfter) {
 		return b.unavailable(nil, "storing messages takes too long")
 	}
 	if b.sends.size() >= b.cfg.QueueBytes*9/10 {
@@ -113,6 +113,10 @@ func (b *Broker) Healthy(context.Context) error {
 	}
 	return nil
 }
+
+// age is the time since the broker began, in nanoseconds, at least 1. It does not jump
+// with the wall clock.
+func (b *Broker) age() int64 { return max(1, int64(b.cfg.Now().Sub(b.started))) }
 
 // Close implements broker.Broker. Every call waits for the end.
 func (b *Broker) Close() error {

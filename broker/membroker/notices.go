@@ -1,6 +1,8 @@
 package membroker
 
 import (
+	"context"
+
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
 )
@@ -11,6 +13,16 @@ func (b *Broker) Notify(n broker.Notice) {
 	if why := b.notices.put(n, noticeCost(&n)); why != accepted {
 		b.metrics.dropped.WithLabelValues(string(why)).Inc()
 	}
+}
+
+// Announce implements broker.Broker: what is in the queue is told.
+func (b *Broker) Announce(_ context.Context, notices []broker.Notice) error {
+	for _, n := range notices {
+		if why := b.notices.put(n, noticeCost(&n)); why != accepted {
+			return b.unavailable(nil, "too many notices wait to be told, or the server is stopping")
+		}
+	}
+	return nil
 }
 
 // tellNotices runs until the queue is closed and empty.

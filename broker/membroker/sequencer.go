@@ -195,7 +195,7 @@ func (s *sequencer) finish() {
 
 // busy does a piece of work and shows for how long it has been going on.
 func (s *sequencer) busy(work func()) {
-	s.b.busySince.Store(s.b.cfg.Now().UnixNano())
+	s.b.busySince.Store(s.b.age())
 	defer s.b.busySince.Store(0)
 	work()
 }

@@ -71,6 +71,15 @@ func (b *slowBroker) Send(s broker.Send, done func(broker.Ack, error)) {
 	})
 }
 
+func (b *slowBroker) Announce(ctx context.Context, notices []broker.Notice) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return errClosed
+	}
+	return b.Broker.Announce(ctx, notices)
+}
+
 func (b *slowBroker) Subscribe(ctx context.Context, room bw.RoomID, r broker.Receiver) (broker.Subscription, bw.Position, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 // Broker implements broker.Broker and broker.Feed. Make one with Open.
@@ -43,7 +44,9 @@ type Broker struct {
 
 	// failure is the writer's last word; nil while it works.
 	failure atomic.Pointer[failure]
-	// heard is when something last came by the subscription, in Unix nanoseconds.
+	// heard is when something last came by the subscription, as the time since began: the
+	// wall clock may jump.
+	began time.Time
 	heard atomic.Int64
 	// inboxBytes is the sum over all rooms.
 	inboxBytes atomic.Int64
@@ -100,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (*Broker, error) {
 func newBroker(cfg Config, options *redis.Options) *Broker {
 	const asking, fetching = 8, 8
 	b := &Broker{
-		cfg: cfg, keys: newKeys(cfg.Prefix),
+		cfg: cfg, keys: newKeys(cfg.Prefix, options.DB),
 		sends: newQueue[*request](cfg.QueueBytes), notices: newQueue[broker.Notice](cfg.NoticeBytes),
 		seen: sightings{rooms: map[bw.RoomID]sighting{}}, feed: newFeed(),
 		asking: make(chan struct{}, asking), fetching: make(chan struct{}, fetching),
@@ -147,7 +150,7 @@ func (b *Broker) connect(ctx context.Context) error {
 
 func (b *Broker) start() {
 	b.metrics = newMetrics(b.cfg.Registerer, b)
-	b.heard.Store(time.Now().UnixNano())
+	b.began = time.Now()
 	b.answering.Go((&writer{b: b}).run)
 	b.answering.Go(b.tellNotices)
 	b.running.Go(b.listen)
@@ -183,7 +186,7 @@ func (b *Broker) Send(s broker.Send, done func(broker.Ack, error)) {
 	if !b.isDown() {
 		r := &request{Send: s, done: done}
 		binary.BigEndian.PutUint64(r.nonce[:], rand.Uint64())
-		r.timer = time.AfterFunc(b.cfg.SendTimeout, func() { b.expire(r) })
+		r.timer = time.AfterFunc(b.sendTimeout(), func() { b.expire(r) })
 		if why = b.sends.put(r, r.cost()); why == accepted {
 			return
 		}
@@ -195,6 +198,13 @@ func (b *Broker) Send(s broker.Send, done func(broker.Ack, error)) {
 	}
 	b.metrics.refused.WithLabelValues(string(why)).Inc()
 	done(broker.Ack{}, b.unavailable(nil, detail))
+}
+
+func (b *Broker) sendTimeout() time.Duration {
+	if ablation.Off(ablation.SendTimeout) {
+		return time.Hour
+	}
+	return b.cfg.SendTimeout
 }
 
 // isDown tells whether nothing could be stored for so long that a send need not wait.
@@ -211,7 +221,7 @@ func (b *Broker) Healthy(context.Context) error {
 	if f := b.failure.Load(); f != nil {
 		return b.unavailable(f.err, "messages cannot be stored now")
 	}
-	if time.Since(time.Unix(0, b.heard.Load())) > b.silence()+b.cfg.ProbeEvery {
+	if time.Since(b.began)-time.Duration(b.heard.Load()) > b.silence()+b.cfg.ProbeEvery {
 		return b.unavailable(nil, "messages do not arrive now")
 	}
 	if b.sends.size() >= b.cfg.QueueBytes*9/10 {

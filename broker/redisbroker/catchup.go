@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 // fetchLimit is the number of records that one read of a tail brings for receivers.
@@ -26,6 +27,10 @@ func (r *room) catchUp(n *news) {
 		r.tear()
 		return
 	case n.Seq <= at.Seq && (n.cause != causeReconnect || r.cursor.prints == nil):
+		return
+	}
+	if ablation.Off(ablation.Refill) {
+		r.cursor.jump(bw.Position{Epoch: n.Epoch, Seq: max(n.Seq, at.Seq)})
 		return
 	}
 	r.b.metrics.resyncs.WithLabelValues(string(n.cause)).Inc()

@@ -93,8 +93,10 @@ func cutString(s string) (first, rest string, ok bool) {
 	return s[n:end], s[end:], true
 }
 
-// notice is a broker.Notice on its way.
+// notice is a broker.Notice on its way. What is not known in it is passed over, so
+// that servers of several versions understand each other.
 type notice struct {
+	ID              int64     `json:"id,omitempty"`
 	Typing          bw.Name   `json:"typing,omitempty"`
 	Joined          []bw.Name `json:"joined,omitempty"`
 	Left            []bw.Name `json:"left,omitempty"`
@@ -104,7 +106,7 @@ type notice struct {
 
 func encodeNotice(n *broker.Notice) []byte {
 	// Strings and numbers cannot fail.
-	b, _ := json.Marshal(notice{n.Typing, n.Joined, n.Left, n.Users, n.PresenceVersion})
+	b, _ := json.Marshal(notice{n.ID, n.Typing, n.Joined, n.Left, n.Users, n.PresenceVersion})
 	return append([]byte{kindNotice}, b...)
 }
 
@@ -114,6 +116,6 @@ func decodeNotice(room bw.RoomID, payload string) (broker.Notice, error) {
 		return broker.Notice{}, fmt.Errorf("decode a notice: %w", err)
 	}
 	return broker.Notice{
-		Room: room, Typing: n.Typing, Joined: n.Joined, Left: n.Left, Users: n.Users, PresenceVersion: n.PresenceVersion,
+		ID: n.ID, Room: room, Typing: n.Typing, Joined: n.Joined, Left: n.Left, Users: n.Users, PresenceVersion: n.PresenceVersion,
 	}, nil
 }

@@ -37,10 +37,26 @@ func TestRecordsComeBack(t *testing.T) {
 func TestNoticesComeBack(t *testing.T) {
 	for _, want := range []broker.Notice{
 		{Room: 7, Typing: "Zoë 🦊"},
+		{ID: 1 << 60, Room: 7, Left: []bw.Name{"ann"}},
 		{Room: 7, Joined: []bw.Name{"ann", "\"bob\""}, Left: []bw.Name{"<cyd>"}, Users: 7, PresenceVersion: 1 << 60},
 	} {
 		if got, err := decodeNotice(want.Room, string(encodeNotice(&want))); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
+// Servers of other versions say more, or less.
+func TestNoticesOfOtherVersionsAreUnderstood(t *testing.T) {
+	for _, row := range []struct {
+		payload string
+		want    broker.Notice
+	}{
+		{`{"left":["ann"],"users":3,"version":4}`, broker.Notice{Room: 7, Left: []bw.Name{"ann"}, Users: 3, PresenceVersion: 4}},
+		{`{"left":["ann"],"id":5,"mood":"glad"}`, broker.Notice{ID: 5, Room: 7, Left: []bw.Name{"ann"}}},
+	} {
+		if got, err := decodeNotice(7, string(rune(kindNotice))+row.payload); err != nil || !reflect.DeepEqual(got, row.want) {
+			t.Errorf("%s: got %+v, %v, want %+v", row.payload, got, err, row.want)
 		}
 	}
 }

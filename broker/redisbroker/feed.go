@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 const (
@@ -26,6 +28,9 @@ const (
 type feed struct {
 	// first is the partition that the next read begins with.
 	first atomic.Uint64
+	// doubted is set when an answer was lost, which may have handed something out; so may
+	// an earlier life of this consumer.
+	doubted atomic.Bool
 	// claims is held by the one who looks for entries that nobody settles.
 	claims chan *claims
 }
@@ -34,14 +39,22 @@ type feed struct {
 type claims struct {
 	next time.Time
 	from [partitions]string
+	// own is the partition in which this consumer's own entries are read again, up to
+	// ownAfter so far; there is nothing to read again behind the last one.
+	own      int
+	ownAfter string
 }
 
+// streamStart is before the first entry of a stream.
+const streamStart = "0-0"
+
 func newFeed() *feed {
-	c := &claims{}
+	c := &claims{own: partitions, ownAfter: streamStart}
 	for p := range c.from {
-		c.from[p] = "0-0"
+		c.from[p] = streamStart
 	}
 	f := &feed{claims: make(chan *claims, 1)}
+	f.doubted.Store(true)
 	f.claims <- c
 	return f
 }
@@ -67,10 +80,10 @@ func (b *Broker) Read(ctx context.Context, limit int) ([]broker.Entry, error) {
 	}
 }
 
-// readSome reads what others did not settle, or else what is new. It may come
-// back with nothing.
+// readSome reads what was handed out before and has not been settled, or else what is
+// new. It may come back with nothing.
 func (b *Broker) readSome(ctx context.Context, limit int) ([]broker.Entry, error) {
-	if entries, err := b.claim(ctx, limit); err != nil || len(entries) > 0 {
+	if entries, err := b.readAgain(ctx, limit); err != nil || len(entries) > 0 {
 		return entries, err
 	}
 	wait := feedBlock
@@ -129,6 +142,7 @@ func (b *Broker) readGroup(ctx context.Context, wait time.Duration, count int, f
 		return nil, nil
 	}
 	if err != nil {
+		b.feed.doubted.Store(true)
 		return nil, fmt.Errorf("read new entries: %w", err)
 	}
 	read := make(map[int][]redis.XMessage, len(streams))
@@ -138,8 +152,12 @@ func (b *Broker) readGroup(ctx context.Context, wait time.Duration, count int, f
 	return read, nil
 }
 
-// claim takes over what has not been settled for too long, whoever had it.
-func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
+// readAgain reads what was handed out before: to this consumer, if it may not know of it,
+// and what has not been settled for too long, whoever had it.
+func (b *Broker) readAgain(ctx context.Context, limit int) ([]broker.Entry, error) {
+	if ablation.Off(ablation.Claim) {
+		return nil, nil
+	}
 	var c *claims
 	select {
 	case c = <-b.feed.claims:
@@ -147,11 +165,50 @@ func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
 	default:
 		return nil, nil // another read does
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.ReadTimeout)
+	defer cancel()
+	if entries, err := b.readOwn(ctx, c, limit); err != nil || len(entries) > 0 {
+		return entries, err
+	}
+	return b.claim(ctx, c, limit)
+}
+
+// readOwn reads all that this consumer has not settled, if an answer was lost: what was in
+// that one would else be nobody's until it is claimed.
+func (b *Broker) readOwn(ctx context.Context, c *claims, limit int) (entries []broker.Entry, err error) {
+	if b.feed.doubted.Swap(false) {
+		c.own, c.ownAfter = 0, streamStart
+	}
+	for c.own < partitions && len(entries) < limit {
+		streams, err := b.feeds.XReadGroup(ctx, &redis.XReadGroupArgs{
+			Group: group, Consumer: b.cfg.Consumer, Count: int64(limit - len(entries)), Block: -1,
+			Streams: []string{b.keys.log(c.own), c.ownAfter},
+		}).Result()
+		if err != nil {
+			b.feed.doubted.Store(true)
+			if len(entries) > 0 {
+				return entries, nil
+			}
+			return nil, fmt.Errorf("read this consumer's entries again: %w", err)
+		}
+		if len(streams) == 0 || len(streams[0].Messages) == 0 {
+			c.own, c.ownAfter = c.own+1, streamStart
+			continue
+		}
+		records := streams[0].Messages
+		c.ownAfter = records[len(records)-1].ID
+		// One without values is no more in the stream: it was settled, but for its place in the list.
+		records = slices.DeleteFunc(records, func(r redis.XMessage) bool { return r.Values == nil })
+		entries = b.collect(ctx, entries, c.own, records)
+	}
+	return entries, nil
+}
+
+// claim takes over what has not been settled for too long.
+func (b *Broker) claim(ctx context.Context, c *claims, limit int) ([]broker.Entry, error) {
 	if time.Now().Before(c.next) {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.ReadTimeout)
-	defer cancel()
 	var entries []broker.Entry
 	for p := range partitions {
 		if len(entries) >= limit {
@@ -162,6 +219,7 @@ func (b *Broker) claim(ctx context.Context, limit int) ([]broker.Entry, error) {
 			MinIdle: b.cfg.ClaimAfter, Start: c.from[p], Count: int64(limit - len(entries)),
 		}).Result()
 		if err != nil {
+			b.feed.doubted.Store(true)
 			if len(entries) > 0 {
 				return entries, nil
 			}

@@ -53,7 +53,7 @@ func (b *Broker) receive() error {
 		if first {
 			b.metrics.subscriptions.Inc()
 		}
-		b.heard.Store(time.Now().UnixNano())
+		b.heard.Store(int64(time.Since(b.began)))
 		switch m := message.(type) {
 		case *redis.Subscription:
 			if m.Kind == "subscribe" {

@@ -19,11 +19,17 @@ func partitionOf(room bw.RoomID) int { return int(room % partitions) }
 // tag, so that a script may touch them together.
 type keys struct {
 	tags  [partitions]string
+	live  string // the kind of rooms' channels
 	probe string
 }
 
-func newKeys(prefix string) keys {
-	var k keys
+// newKeys names what is in a database of Redis. Channels are one space for all
+// databases, so theirs have its number.
+func newKeys(prefix string, database int) keys {
+	k := keys{live: "live"}
+	if database != 0 {
+		k.live += "@" + strconv.Itoa(database)
+	}
 	for p := range k.tags {
 		k.tags[p] = "{" + prefix + ":" + strconv.Itoa(p) + "}:"
 	}
@@ -38,7 +44,7 @@ func (k *keys) ofRoom(kind string, room bw.RoomID) string {
 
 func (k *keys) meta(room bw.RoomID) string    { return k.ofRoom("meta", room) }
 func (k *keys) tail(room bw.RoomID) string    { return k.ofRoom("tail", room) }
-func (k *keys) channel(room bw.RoomID) string { return k.ofRoom("live", room) }
+func (k *keys) channel(room bw.RoomID) string { return k.ofRoom(k.live, room) }
 
 // log is the stream of what the feed has not settled.
 func (k *keys) log(partition int) string { return k.tags[partition] + "log" }

@@ -42,7 +42,7 @@ func TestSightingsAreBounded(t *testing.T) {
 
 // A partition's keys are in one slot of a cluster, and rooms are in all partitions.
 func TestKeysOfAPartitionShareTheirTag(t *testing.T) {
-	k := newKeys("prefix")
+	k := newKeys("prefix", 0)
 	tags := map[string]bool{}
 	for room := range bw.RoomID(100) {
 		tag := k.tags[partitionOf(room)]
@@ -63,9 +63,21 @@ func TestKeysOfAPartitionShareTheirTag(t *testing.T) {
 	}
 }
 
+// Channels are one space for all databases of a Redis: two clusters that have one
+// each must not hear each other.
+func TestChannelsOfDatabasesDiffer(t *testing.T) {
+	first, second := newKeys("prefix", 0), newKeys("prefix", 1)
+	if a, b := first.channel(7), second.channel(7); a == b {
+		t.Errorf("got the channel %q in two databases", a)
+	}
+	if got, ok := roomOf(second.channel(7)); !ok || got != 7 {
+		t.Errorf("room of %q: got %d, %v, want 7", second.channel(7), got, ok)
+	}
+}
+
 // A user cannot choose names and ids that collide with another one's.
 func TestSentKeysTellUsersAndIDsApart(t *testing.T) {
-	k := newKeys("prefix")
+	k := newKeys("prefix", 0)
 	seen := map[string]bool{}
 	for _, s := range []struct {
 		user bw.Name

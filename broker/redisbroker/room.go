@@ -5,6 +5,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 // room is a followed room. What arrives for it goes into its inbox; a goroutine
@@ -154,6 +155,11 @@ func (r *room) handOut(inbox []string) {
 		case follows:
 			batch = append(batch, m)
 		case ahead:
+			if ablation.Off(ablation.Refill) {
+				r.cursor.jump(m.Position())
+				batch = append(batch, m)
+				continue
+			}
 			hole = true
 		case fork:
 			forked = true

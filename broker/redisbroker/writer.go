@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 const (
@@ -163,8 +165,12 @@ func (b *Broker) command(ctx context.Context, pipe redis.Pipeliner, r *request) 
 	s := &r.Send
 	seen := b.seen.of(s.Room)
 	log := b.keys.log(partitionOf(s.Room))
+	id := s.ID
+	if ablation.Off(ablation.Dedupe) {
+		id = bw.MessageID(rand.Text())
+	}
 	return sendScript.EvalSha(ctx, pipe,
-		[]string{b.keys.meta(s.Room), b.keys.tail(s.Room), log, b.keys.sent(s.Room, s.User, s.ID)},
+		[]string{b.keys.meta(s.Room), b.keys.tail(s.Room), log, b.keys.sent(s.Room, s.User, id)},
 		int64(seen.Epoch), int64(seen.Seq), appendBody(nil, s), fingerprint([]byte(s.Text)),
 		bw.DedupeWindow.Milliseconds(), b.cfg.BacklogEntries,
 		b.cfg.TailMessages, b.cfg.TailAge.Milliseconds(), b.cfg.TailBytes, b.keys.channel(s.Room), r.nonce[:])

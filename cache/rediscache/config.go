@@ -17,7 +17,9 @@ type Config struct {
 	// Prefix begins every key ("breakwater:cache:"). Caches with one prefix are
 	// views of one cache.
 	Prefix string
-	// Timeout is how long Redis may take to answer (250 ms).
+	// Timeout is how long Redis may take to answer (1 s). It is this process's time: on
+	// a machine that is busy with a storm a quick answer may be read late, and what is
+	// given up then is asked of the databases instead.
 	Timeout time.Duration
 	// Rest is how long calls fail at once after it has not (500 ms); then one
 	// batch of them tries again.
@@ -31,7 +33,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Prefix = cmp.Or(c.Prefix, "breakwater:cache:")
-	c.Timeout = cmp.Or(c.Timeout, 250*time.Millisecond)
+	c.Timeout = cmp.Or(c.Timeout, time.Second)
 	c.Rest = cmp.Or(c.Rest, 500*time.Millisecond)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

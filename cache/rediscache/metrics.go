@@ -13,6 +13,8 @@ const (
 	opSet    operation = "set"
 	opMark   operation = "mark"
 	opDelete operation = "delete"
+	opLock   operation = "lock"
+	opUnlock operation = "unlock"
 )
 
 type metrics struct {
@@ -30,7 +32,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		misses: f.NewCounter(counter("misses_total", "Values that were not in the shared cache.")),
 		errors: f.NewCounterVec(counter("errors_total", "Calls of the shared cache that failed, by operation."), []string{"operation"}),
 	}
-	for _, o := range []operation{opGet, opSet, opMark, opDelete} {
+	for _, o := range []operation{opGet, opSet, opMark, opDelete, opLock, opUnlock} {
 		m.errors.WithLabelValues(string(o)) // at zero from the start, for alerts
 	}
 	return m

@@ -4,7 +4,8 @@
 // load after a change leaves there for a minute, and that every change removes.
 // What was loaded is kept if the mark that was there before the load still is; a
 // mark that was lost, with all of Redis or because its time was over, matches
-// nothing. So nothing here has to survive.
+// nothing. So nothing here has to survive. Locks are keys, too, which end by
+// themselves.
 //
 // A Redis that is away costs a caller a quarter of a second at most, and most of
 // them nothing: after a failure calls fail at once for a while.
@@ -31,7 +32,10 @@ type Cache struct {
 	metrics *metrics
 }
 
-var _ cache.Cache = (*Cache)(nil)
+var (
+	_ cache.Cache  = (*Cache)(nil)
+	_ cache.Locker = (*Cache)(nil)
+)
 
 // Open makes a view of the cache. It needs no Redis: one that is away now is
 // found when it comes.
@@ -67,9 +71,10 @@ func (c *Cache) do(ctx context.Context, operation operation, cmd redis.Cmder, si
 	return nil
 }
 
-// value and mark name what Redis holds of a key.
+// value, mark and lock name what Redis holds of a key.
 func (c *Cache) value(key string) string { return c.prefix + "value:" + key }
 func (c *Cache) mark(key string) string  { return c.prefix + "mark:" + key }
+func (c *Cache) lock(key string) string  { return c.prefix + "lock:" + key }
 
 // Get implements cache.Cache.
 func (c *Cache) Get(ctx context.Context, key string) ([]byte, bool, error) {
