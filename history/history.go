@@ -21,9 +21,6 @@ type PageQuery struct {
 
 // Page is an answer to a PageQuery, oldest message first.
 type Page struct {
-	// Epoch is the newest epoch of the room that the log knows; 0 for a room
-	// that never had a message.
-	Epoch    bw.Epoch
 	Messages []bw.Message
 	// More is true if the room has further messages beyond this page in the
 	// direction of the query (older ones unless After was set).

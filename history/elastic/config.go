@@ -32,7 +32,7 @@ type Config struct {
 	// MaxPages and MaxSearches bound how many of each are under way at once;
 	// 16 and 8. Others wait.
 	MaxPages, MaxSearches int
-	// PageTimeout and SearchTimeout bound one of them, once it is under way; 3 and 5 s.
+	// PageTimeout and SearchTimeout bound one of them, once it is under way; 6 and 5 s.
 	PageTimeout, SearchTimeout time.Duration
 
 	Registerer prometheus.Registerer // nil registers no metrics
@@ -47,7 +47,7 @@ func (c Config) withDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxPages = cmp.Or(c.MaxPages, 16)
 	c.MaxSearches = cmp.Or(c.MaxSearches, 8)
-	c.PageTimeout = cmp.Or(c.PageTimeout, 3*time.Second)
+	c.PageTimeout = cmp.Or(c.PageTimeout, 6*time.Second)
 	c.SearchTimeout = cmp.Or(c.SearchTimeout, 5*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -28,9 +28,9 @@ func (h *History) readPage(ctx context.Context, q history.PageQuery) (page histo
 	limit := max(q.Limit, 0)
 	var hits []bw.Message
 	if q.After != 0 {
-		page.Epoch, hits, err = h.readAfter(ctx, q.Room, q.After, limit)
+		hits, err = h.readAfter(ctx, q.Room, q.After, limit)
 	} else {
-		page.Epoch, hits, err = h.readBefore(ctx, q.Room, q.Before, limit)
+		hits, err = h.readBefore(ctx, q.Room, q.Before, limit)
 	}
 	if err != nil {
 		return history.Page{}, fmt.Errorf("read a page of room %d: %w", q.Room, err)
@@ -48,40 +48,39 @@ func (h *History) readPage(ctx context.Context, q history.PageQuery) (page histo
 
 // readBefore reads the messages before a seq, or the newest, and one more; the
 // newest first. That is the order in which the index is kept.
-func (h *History) readBefore(ctx context.Context, room bw.RoomID, before bw.Seq, limit int) (bw.Epoch, []bw.Message, error) {
-	questions := []object{newest(room)}
-	if before != 0 {
-		questions = append(questions, stretch(room, math.MinInt64, before-1, "desc", limit+1))
-	} else {
-		questions[0]["size"] = limit + 1
+func (h *History) readBefore(ctx context.Context, room bw.RoomID, before bw.Seq, limit int) ([]bw.Message, error) {
+	if before == 0 {
+		before = maxSeq
 	}
-	answers, err := h.ask(ctx, questions...)
-	if err != nil {
-		return 0, nil, err
-	}
-	return answers[0].newest().Epoch, answers[len(answers)-1].messages(), nil
+	return h.read(ctx, stretch(room, math.MinInt64, before-1, "desc", limit+1))
 }
 
 // readAfter reads the messages after a seq and one more, the oldest first. As the
 // index is kept in the other order, looking for the lowest seqs would read the
 // rest of the room. But seqs have no holes, except where a log was lost: as
-// many of them as messages are wanted usually are those messages.
-func (h *History) readAfter(ctx context.Context, room bw.RoomID, after bw.Seq, limit int) (bw.Epoch, []bw.Message, error) {
+// many of them as messages are wanted usually are those messages. Only where they
+// are not, at the end of a room for instance, all that follows is looked at.
+func (h *History) readAfter(ctx context.Context, room bw.RoomID, after bw.Seq, limit int) ([]bw.Message, error) {
 	first := max(min(after, maxSeq)+1, 1)
 	last := first + bw.Seq(limit)
-	answers, err := h.ask(ctx, newest(room), stretch(room, first, last, "desc", limit+1))
+	hits, err := h.read(ctx, stretch(room, first, last, "desc", limit+1))
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	at, hits := answers[0].newest(), answers[1].messages()
 	slices.Reverse(hits)
-	if len(hits) <= limit && at.Seq > last {
-		if answers, err = h.ask(ctx, stretch(room, first, math.MaxInt64, "asc", limit+1)); err != nil {
-			return 0, nil, err
-		}
-		hits = answers[0].messages()
+	if len(hits) > limit {
+		return hits, nil
 	}
-	return at.Epoch, hits, nil
+	return h.read(ctx, stretch(room, first, math.MaxInt64, "asc", limit+1))
+}
+
+// read asks for one stretch.
+func (h *History) read(ctx context.Context, stretch object) ([]bw.Message, error) {
+	answer, err := h.ask(ctx, stretch)
+	if err != nil {
+		return nil, err
+	}
+	return answer.messages(), nil
 }
 
 // stretch asks for messages of a room that follow each other, from..to inclusive.
@@ -94,11 +93,6 @@ func stretch(room bw.RoomID, from, to bw.Seq, order string, size int) object {
 	}
 }
 
-// newest asks for the newest message of a room, which tells its epoch.
-func newest(room bw.RoomID) object {
-	return stretch(room, math.MinInt64, math.MaxInt64, "desc", 1)
-}
-
 // Newest implements history.Index. It makes everything visible first.
 func (h *History) Newest(ctx context.Context, room bw.RoomID) (bw.Position, error) {
 	var at bw.Position
@@ -106,11 +100,13 @@ func (h *History) Newest(ctx context.Context, room bw.RoomID) (bw.Position, erro
 		if err := h.Refresh(ctx); err != nil {
 			return err
 		}
-		answers, err := h.ask(ctx, newest(room))
+		hits, err := h.readBefore(ctx, room, 0, 0)
 		if err != nil {
 			return fmt.Errorf("find the newest message of room %d: %w", room, err)
 		}
-		at = answers[0].newest()
+		if len(hits) > 0 {
+			at = hits[0].Position()
+		}
 		return nil
 	})
 	return at, err

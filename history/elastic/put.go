@@ -9,6 +9,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 // What one bulk request carries at most.
@@ -85,6 +86,9 @@ func (h *History) bulk(ctx context.Context, batch []bw.Message, errs []error) er
 	}
 	var taken []int
 	for i, item := range result.Items {
+		if ablation.Off(ablation.BulkItems) {
+			break
+		}
 		if item.Create.Status == http.StatusConflict {
 			taken = append(taken, i)
 			continue

@@ -35,26 +35,15 @@ func (f *found) messages() []bw.Message {
 	return list
 }
 
-// newest is the place of the message that was found, zero for none.
-func (f *found) newest() bw.Position {
-	if len(f.Hits.Hits) == 0 {
-		return bw.Position{}
-	}
-	m := f.Hits.Hits[0].Source.message()
-	return m.Position()
-}
-
-// ask asks several questions about all months at once. Each is answered in full
-// or all are an error; months that do not exist yet have no messages.
-func (h *History) ask(ctx context.Context, questions ...object) ([]found, error) {
+// ask asks a question about all months. It is answered in full or an error;
+// months that do not exist yet have no messages.
+func (h *History) ask(ctx context.Context, question object) (*found, error) {
 	header := object{"index": h.cfg.Prefix, "ignore_unavailable": true, "allow_partial_search_results": false}
 	var body bytes.Buffer
 	lines := json.NewEncoder(&body)
-	for _, q := range questions {
-		for _, line := range []object{header, q} {
-			if err := lines.Encode(line); err != nil {
-				return nil, fmt.Errorf("write a question: %w", err)
-			}
+	for _, line := range []object{header, question} {
+		if err := lines.Encode(line); err != nil {
+			return nil, fmt.Errorf("write the question: %w", err)
 		}
 	}
 	status, answer, err := h.client.Call(ctx, http.MethodPost,
@@ -67,17 +56,16 @@ func (h *History) ask(ctx context.Context, questions ...object) ([]found, error)
 	}
 	var answers struct{ Responses []found }
 	if err := json.Unmarshal(answer, &answers); err != nil {
-		return nil, fmt.Errorf("read the answers: %w", err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	}
-	if len(answers.Responses) != len(questions) {
-		return nil, fmt.Errorf("got %d answers to %d questions", len(answers.Responses), len(questions))
+	if len(answers.Responses) != 1 {
+		return nil, fmt.Errorf("got %d answers to one question", len(answers.Responses))
 	}
-	for _, a := range answers.Responses {
-		if a.Status != http.StatusOK || a.TimedOut {
-			return nil, &statusError{a.Status, string(a.Error)}
-		}
+	a := &answers.Responses[0]
+	if a.Status != http.StatusOK || a.TimedOut {
+		return nil, &statusError{a.Status, string(a.Error)}
 	}
-	return answers.Responses, nil
+	return a, nil
 }
 
 // within is the condition that a field lies between two values, both inclusive.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -231,5 +232,39 @@ func TestLongWordsStandForThemselves(t *testing.T) {
 	}
 	if got := phrase([]string{"a", long}); len(got) > 100 || strings.Count(got, " ") != 1 {
 		t.Errorf("got %q, want two short words", got)
+	}
+}
+
+// TestAPageIsOneSearch wherever seqs have no holes: a storm is counted in searches.
+func TestAPageIsOneSearch(t *testing.T) {
+	hits := func(seqs ...int) answer {
+		var list []string
+		for _, seq := range seqs {
+			list = append(list, fmt.Sprintf(`{"_source":{"chatroom":1,"epoch":5,"seq":%d}}`, seq))
+		}
+		return answer{200, `{"responses":[{"status":200,"hits":{"hits":[` + strings.Join(list, ",") + `]}}]}`}
+	}
+	for _, row := range []struct {
+		name  string
+		q     history.PageQuery
+		say   answer
+		asked int
+	}{
+		{"the newest", history.PageQuery{Room: 1, Limit: 2}, hits(9, 8, 7), 1},
+		{"before", history.PageQuery{Room: 1, Before: 8, Limit: 2}, hits(7, 6, 5), 1},
+		{"before, the first ones", history.PageQuery{Room: 1, Before: 3, Limit: 2}, hits(2, 1), 1},
+		{"after", history.PageQuery{Room: 1, After: 4, Limit: 2}, hits(7, 6, 5), 1},
+		{"after, where seqs end or lack", history.PageQuery{Room: 1, After: 4, Limit: 2}, hits(6, 5), 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			questions := 0
+			h := openFake(t, newFake(t, func(_, body string) answer {
+				questions += strings.Count(body, "\n") / 2
+				return row.say
+			}), Config{})
+			if _, err := h.ReadPage(background, row.q); err != nil || questions != row.asked {
+				t.Errorf("got %d searches and error %v, want %d", questions, err, row.asked)
+			}
+		})
 	}
 }

@@ -34,15 +34,15 @@ func (h *History) search(ctx context.Context, q history.SearchQuery, at cursor) 
 	if !at.begins() {
 		question["search_after"] = []any{at.timestamp, at.room, at.seq}
 	}
-	answers, err := h.ask(ctx, question)
+	answer, err := h.ask(ctx, question)
 	if err != nil {
 		return history.SearchResult{}, fmt.Errorf("search: %w", err)
 	}
 	if at.begins() {
-		at.total = answers[0].Hits.Total.Value
+		at.total = answer.Hits.Total.Value
 	}
 	result := history.SearchResult{Total: at.total}
-	for i, m := range answers[0].messages() {
+	for i, m := range answer.messages() {
 		if i == limit {
 			result.Cursor = at.String()
 			break

@@ -20,11 +20,6 @@ func (d *DB) ReadPage(ctx context.Context, q history.PageQuery) (history.Page, e
 	if err != nil {
 		return history.Page{}, unavailable(err, "read a page")
 	}
-	// Read after the messages, the head is never older than they are.
-	head, _, err := d.head(ctx, q.Room)
-	if err != nil {
-		return history.Page{}, unavailable(err, "read a page's epoch")
-	}
 	more := len(messages) > q.Limit
 	if more {
 		messages = messages[:q.Limit]
@@ -32,7 +27,7 @@ func (d *DB) ReadPage(ctx context.Context, q history.PageQuery) (history.Page, e
 	if q.After == 0 {
 		slices.Reverse(messages)
 	}
-	return history.Page{Epoch: head.Epoch, Messages: messages, More: more}, nil
+	return history.Page{Messages: messages, More: more}, nil
 }
 
 // readPage reads one message beyond the page, in the direction of the query.
