@@ -9,8 +9,12 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 )
 
 // ExitUsage is the exit status for a wrong flag, variable or file.
@@ -21,10 +25,12 @@ const ExitUsage = 2
 type commands struct {
 	Config string `help:"YAML file with a key for each flag." type:"path" placeholder:"FILE"`
 
-	Serve   serveFlags   `cmd:"" help:"Run a server."`
-	Token   tokenFlags   `cmd:"" help:"Sign tokens for names, one NAME<TAB>TOKEN a line."`
-	Migrate migrateFlags `cmd:"" help:"Bring the databases to this version's schema, or show how far they are."`
-	Version struct{}     `cmd:"" help:"Print the version."`
+	Serve    serveFlags    `cmd:"" help:"Run a server."`
+	Token    tokenFlags    `cmd:"" help:"Sign tokens for names, one NAME<TAB>TOKEN a line."`
+	Migrate  migrateFlags  `cmd:"" help:"Bring the databases to this version's schema, or show how far they are."`
+	Loadtest loadtestFlags `cmd:"" help:"Load a server, or a cluster, and report what it did."`
+	Drill    drillFlags    `cmd:"" help:"Hurt a cluster of its own on purpose, and judge what its users saw."`
+	Version  struct{}      `cmd:"" help:"Print the version."`
 }
 
 // dataFlags say where the embedded databases are.
@@ -67,6 +73,7 @@ type serveFlags struct {
 	PingInterval   time.Duration `help:"After how much silence a connection is pinged." default:"25s"`
 	SilenceTimeout time.Duration `help:"After how much silence a connection is closed." default:"60s"`
 	DrainWindow    time.Duration `help:"How long clients may take to leave when the server stops." default:"10s"`
+	Lease          time.Duration `help:"How long a server may give no sign of life before the others take it for dead; the same for all of a cluster." default:"15s"`
 
 	LogLevel  string `help:"Least level to log: debug, info, warn, error." default:"info" enum:"debug,info,warn,error"`
 	LogFormat string `help:"Form of log lines: json or text." default:"json" enum:"json,text"`
@@ -74,6 +81,17 @@ type serveFlags struct {
 
 // maxServerID is how long a server's name may be.
 const maxServerID = 64
+
+// Bounds of --lease: a shorter one is over when MySQL hesitates, and a longer one is no
+// way to notice anything.
+const (
+	minLease = 3 * time.Second
+	maxLease = 5 * time.Minute
+)
+
+// unprintable tells whether a character would spoil a line of a log. What is no
+// UTF-8 is one.
+func unprintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 // isRate tells whether a number makes sense as a rate: infinity is none.
 func isRate(perSecond float64) bool { return perSecond >= 0 && perSecond <= 1e9 }
@@ -93,6 +111,7 @@ func (f *serveFlags) Validate() error {
 		{"--listen", f.Listen != "", "must not be empty"},
 		{"--token-key", !f.clustered() || f.TokenKey != "", "must be given to a server of a cluster, the same to all"},
 		{"--server-id", len(f.ServerID) <= maxServerID, "must have at most 64 bytes"},
+		{"--server-id", strings.IndexFunc(f.ServerID, unprintable) < 0, "must have printable characters only"},
 		{"--tls-cert and --tls-key", (f.TLSCert == "") == (f.TLSKey == ""), "must be given together"},
 		{"--token-ttl", f.TokenTTL >= time.Second, "must be at least one second"},
 		{"--send-rate", isRate(f.SendRate), wantRate},
@@ -106,6 +125,7 @@ func (f *serveFlags) Validate() error {
 		{"--ping-interval", f.PingInterval > 0, "must be positive"},
 		{"--silence-timeout", f.SilenceTimeout > f.PingInterval, "must be longer than --ping-interval"},
 		{"--drain-window", f.DrainWindow >= 0, "must not be negative"},
+		{"--lease", f.Lease >= minLease && f.Lease <= maxLease, "must be from 3s to 5m"},
 	} {
 		if !check.ok {
 			return fmt.Errorf("%s %s", check.flag, check.want)
@@ -140,7 +160,14 @@ func Run(args []string, version string, in io.Reader, out, errOut io.Writer) int
 		err = printTokens(c.Token, in, out)
 	case "migrate":
 		err = migrate(chosen.Command(), c.Migrate, out)
+	case "loadtest":
+		err = loadtest(c.Loadtest, args, version, out, errOut)
+	case "drill":
+		err = runDrills(c.Drill, version, out)
 	case "version":
+		if ablation.Built {
+			version += " " + ablation.Mark
+		}
 		_, err = fmt.Fprintln(out, version)
 	}
 	return status(err, errOut)
@@ -155,6 +182,10 @@ func status(err error, errOut io.Writer) int {
 	var wrong *usageError
 	if errors.As(err, &wrong) {
 		return ExitUsage
+	}
+	var unmet *unmetError
+	if errors.As(err, &unmet) {
+		return ExitExpectation
 	}
 	return 1
 }

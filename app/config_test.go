@@ -106,8 +106,8 @@ func samples(t *testing.T, flag *kong.Flag) (one, two, three string) {
 		return "true", "false", "true"
 	case string, []string:
 		return "/one", "/two", "/three"
-	case int, float64:
-		return "31", "32", "33"
+	case int, int64, uint64, float64, []int:
+		return "131", "132", "133"
 	case time.Duration:
 		return "31s", "32s", "33s"
 	case []netip.Prefix:

@@ -77,7 +77,11 @@ func showStatus(ctx context.Context, f deploymentFlags, out io.Writer) error {
 	for _, db := range schemas(f) {
 		has, newest, err := db.status(ctx)
 		if err != nil {
-			return fmt.Errorf("looking at %s: %w", db.name, err)
+			err = fmt.Errorf("looking at %s: %w", db.name, err)
+			if f.clustered() {
+				return &usageError{"--" + db.name, err}
+			}
+			return err
 		}
 		state := "up to date"
 		switch {

@@ -24,11 +24,14 @@ import (
 	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/cache"
 	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 	"github.com/breakwater-chat/breakwater/internal/observe"
+	"github.com/breakwater-chat/breakwater/janitor"
 	"github.com/breakwater-chat/breakwater/server"
 	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/server/auth"
 	"github.com/breakwater-chat/breakwater/server/directory"
+	"github.com/breakwater-chat/breakwater/server/lease"
 	"github.com/breakwater-chat/breakwater/server/live"
 	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
@@ -39,10 +42,11 @@ type parts struct {
 	store   store.Store
 	history history.History
 	broker  broker.Broker
-	// caches are asked in their order; the last is the one that all servers share.
-	caches []cache.Cache
-	needed []server.Dependency
-	close  func() error
+	// caches, of users and rooms, and pages, of messages, are asked in their order; the
+	// last is the one that all servers share.
+	caches, pages []cache.Cache
+	needed        []server.Dependency
+	close         func() error
 }
 
 // Bounds of what is remembered of clients.
@@ -51,6 +55,10 @@ const (
 	maxAddressesMetered = 200_000
 	maxNamesGuarded     = 100_000
 )
+
+// graceShare is the part of a lease's time that the users of a dead server have to come
+// back: with what it takes to notice and to tell it stays below twice the lease's time.
+const graceShare = 3
 
 // stopLimit bounds the end of running requests when the server stops.
 const stopLimit = 5 * time.Second
@@ -85,6 +93,9 @@ func serveUntil(signals <-chan os.Signal, f serveFlags, out, errOut io.Writer) e
 	select {
 	case err := <-served:
 		return errors.Join(err, s.close())
+	case <-s.lease.Superseded():
+		log.Error("another process runs under this server's name; this one stops", "server", f.ServerID)
+		return errors.Join(errors.New("--server-id: another process runs under this name"), s.stop(0, served, log))
 	case sig := <-signals:
 		log.Info("draining", "signal", sig.String(), "window", f.DrainWindow.String())
 	}
@@ -117,9 +128,10 @@ func (a *assembly) stop(window time.Duration, served <-chan error, log *slog.Log
 
 // assembly is a server that is ready to serve.
 type assembly struct {
-	http *server.Server
-	hub  *live.Hub
-	undo undoList
+	http  *server.Server
+	hub   *live.Hub
+	lease *lease.Keeper
+	undo  undoList
 }
 
 // close ends everything that was begun.
@@ -160,7 +172,7 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	}
 	a.undo = append(a.undo, p.close)
 	meter := observe.NewMeter(registry)
-	p.store, p.history, p.broker = meter.Store(p.store), meter.History(p.history), meter.Broker(p.broker)
+	p.store, p.history, p.broker = directory.NewGuarded(meter.Store(p.store), log), meter.History(p.history), meter.Broker(p.broker)
 	cached := directory.NewCachedStore(p.store, p.caches[len(p.caches)-1], log)
 	a.undo = append(a.undo, cached.Close)
 	key, verifier, err := loadKeys(f, log)
@@ -168,22 +180,27 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 		return nil, err
 	}
 	a.undo = append(a.undo, func() error { verifier.Close(); return nil })
-	lease, err := takeLease(ctx, cached, id, p.broker, log)
+	keeper, err := lease.Take(ctx, lease.Config{Server: id, TTL: f.Lease, Registerer: registry, Log: log}, cached)
 	if err != nil {
 		return nil, err
 	}
-	a.undo = append(a.undo, lease.release)
+	a.lease = keeper
+	a.undo = append(a.undo, keeper.Release)
+	if err := a.bury(ctx, f, janitor.Config{Leases: cached, Broker: p.broker, Steady: keeper.Steady, Registerer: registry, Log: log}); err != nil {
+		return nil, err
+	}
 	names := directory.New(p.store, p.caches, log)
 	a.undo = append(a.undo, func() error { names.Close(); return nil })
 
-	messages := playback.New(p.broker, p.history, registry)
+	messages := playback.New(playback.Config{Broker: p.broker, History: p.history, Caches: p.pages, Registerer: registry, Log: log})
+	a.undo = append(a.undo, func() error { messages.Close(); return nil })
 	share := divide(f.MaxConnections, descriptors)
 	cfg := live.DefaultConfig()
 	cfg.MaxConnections = share.connections
-	cfg.PingInterval, cfg.SilenceTimeout = f.PingInterval, f.SilenceTimeout
+	cfg.PingInterval, cfg.SilenceTimeout, cfg.FencedLimit = f.PingInterval, f.SilenceTimeout, f.Lease
 	cfg.Limits.MaxText, cfg.Limits.MaxMessage, cfg.Limits.MaxBody = f.MaxText, f.MaxMessage, f.MaxBody
 	a.hub, err = live.New(cfg, live.Deps{
-		Broker: p.broker, Playback: messages, Members: cached, Identity: lease.identity, Rooms: names,
+		Broker: p.broker, Playback: messages, Members: cached, Lease: keeper, Rooms: names,
 		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{Rate: f.SendRate, Burst: f.SendBurst, MaxKeys: maxUsersMetered})},
 		Registerer: registry, Log: log,
 	})
@@ -209,6 +226,23 @@ func assemble(ctx context.Context, f serveFlags, log *slog.Logger) (_ *assembly,
 	return a, nil
 }
 
+// bury starts the janitor. Where there is no other server that a former process's users
+// could be on by now, what it left behind goes before anybody looks.
+func (a *assembly) bury(ctx context.Context, f serveFlags, cfg janitor.Config) error {
+	if f.clustered() && !ablation.Off(ablation.Grace) {
+		cfg.Grace = f.Lease / graceShare
+	}
+	j := janitor.New(cfg)
+	if !f.clustered() {
+		if err := j.Pass(ctx); err != nil {
+			return fmt.Errorf("removing what the last process left: %w", err)
+		}
+	}
+	j.Start()
+	a.undo = append(a.undo, j.Close)
+	return nil
+}
+
 // connect makes the parts of the deployment that the flags describe.
 func connect(ctx context.Context, f serveFlags, id bw.ServerID, registry prometheus.Registerer, log *slog.Logger) (parts, error) {
 	if f.clustered() {
@@ -216,6 +250,11 @@ func connect(ctx context.Context, f serveFlags, id bw.ServerID, registry prometh
 	}
 	return wireEmbedded(ctx, f, registry, log)
 }
+
+// embeddedServer is the only server that a data folder ever has: its lock sees to
+// that. It is the same after a change of the host's name, so that a new process
+// always succeeds the former one.
+const embeddedServer bw.ServerID = "embedded"
 
 // serverID names this process among the servers of its deployment.
 func serverID(f serveFlags) bw.ServerID {

@@ -54,12 +54,13 @@ func wireCluster(ctx context.Context, f serveFlags, id bw.ServerID, registry pro
 	if err != nil {
 		return parts{}, advised("--redis", err)
 	}
-	near := memcache.New(memcache.Config{MaxBytes: cacheBytes})
-	undo = append(undo, shared.Close, near.Close)
+	near, nearPages := memcache.New(memcache.Config{MaxBytes: cacheBytes}), memcache.New(memcache.Config{MaxBytes: pageBytes})
+	undo = append(undo, shared.Close, near.Close, nearPages.Close)
 	carrier := indexer.New(indexer.Config{Feed: b, Index: messages, Registerer: registry, Logger: log})
 	undo = append(undo, carrier.Close)
 	return parts{
-		store: store, history: messages, broker: b, caches: []cache.Cache{near, shared},
+		store: store, history: messages, broker: b,
+		caches: []cache.Cache{near, shared}, pages: []cache.Cache{nearPages, shared},
 		// Without MySQL or Elasticsearch a server does what does not need them: to
 		// turn people away for it would make their fault everybody's.
 		needed: []server.Dependency{{Name: "redis", Healthy: b.Healthy}},

@@ -26,8 +26,12 @@ const (
 	lockFile     = "lock"
 )
 
-// cacheBytes bounds the process's cache.
-const cacheBytes = 32 << 20
+// Bounds of the process's caches: of pages of messages, and of everything else. They
+// are apart, so that who reads old messages does not make users and rooms forgotten.
+const (
+	cacheBytes = 32 << 20
+	pageBytes  = 32 << 20
+)
 
 // databases are the embedded databases, open.
 type databases struct {
@@ -70,14 +74,14 @@ func wireEmbedded(ctx context.Context, f serveFlags, registry prometheus.Registe
 		return parts{}, errors.Join(err, unlock())
 	}
 	b := membroker.New(membroker.Config{Registerer: registry, Logger: log}, dbs.messages)
-	c := memcache.New(memcache.Config{MaxBytes: cacheBytes})
+	c, pages := memcache.New(memcache.Config{MaxBytes: cacheBytes}), memcache.New(memcache.Config{MaxBytes: pageBytes})
 	return parts{
-		store: dbs.store, history: dbs.messages, broker: b, caches: []cache.Cache{c},
+		store: dbs.store, history: dbs.messages, broker: b, caches: []cache.Cache{c}, pages: []cache.Cache{pages},
 		needed: []server.Dependency{
 			{Name: "store", Healthy: dbs.store.Healthy},
 			{Name: "message log", Healthy: dbs.messages.Healthy},
 			{Name: "broker", Healthy: b.Healthy},
 		},
-		close: func() error { return errors.Join(b.Close(), c.Close(), dbs.close(), unlock()) },
+		close: func() error { return errors.Join(b.Close(), pages.Close(), c.Close(), dbs.close(), unlock()) },
 	}, nil
 }

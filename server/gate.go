@@ -21,8 +21,8 @@ type gate struct {
 	timeout time.Duration
 	ready   chan net.Conn
 	closed  chan struct{}
-	once    sync.Once // closes closed
-	err     error     // why accepting ended; read after failed is closed
+	close   func() error // what Close does, once
+	err     error        // why accepting ended; read after failed is closed
 	failed  chan struct{}
 	wg      sync.WaitGroup
 
@@ -58,6 +58,7 @@ func newGate(ln net.Listener, maxSilent int, timeout time.Duration, m *metrics) 
 		return nil, err
 	}
 	g.poller = poller
+	g.close = sync.OnceValue(g.end)
 	g.wg.Go(g.acceptAll)
 	g.wg.Go(g.sweep)
 	return g, nil
@@ -73,10 +74,13 @@ func (g *gate) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops accepting and closes the connections that were silent.
-func (g *gate) Close() error {
+// Close stops accepting and closes the connections that were silent. It may be
+// called again, and tells the same then.
+func (g *gate) Close() error { return g.close() }
+
+func (g *gate) end() error {
 	err := g.Listener.Close()
-	g.once.Do(func() { close(g.closed) })
+	close(g.closed)
 	g.wg.Wait()
 	g.poller.close()
 	g.evict(func(*silentConn) bool { return true }, gateStopping)
@@ -147,11 +151,29 @@ func (g *gate) hold(c net.Conn) {
 	g.metrics.silent.Set(float64(len(g.silent)))
 	g.mu.Unlock()
 	if over {
-		g.evictOldest(gateFull)
+		g.makeRoom()
 	}
 	if !g.poller.watch(s) {
 		g.spoke(s.id) // it cannot be waited for here: fasthttp does, with its own deadline
 	}
+}
+
+// makeRoom lets the oldest go. If it has spoken and only waits for its turn, it is
+// passed on, and accepting waits for that: when there is more to do than can be done,
+// the rest waits in the kernel.
+func (g *gate) makeRoom() {
+	g.mu.Lock()
+	if len(g.order) == 0 { // they have all been passed on meanwhile
+		g.mu.Unlock()
+		return
+	}
+	oldest := g.order[0]
+	g.mu.Unlock()
+	if g.poller.hasSpoken(oldest) {
+		g.spoke(oldest.id)
+		return
+	}
+	g.evict(func(s *silentConn) bool { return s == oldest }, gateFull)
 }
 
 // spoke passes a connection on.

@@ -60,6 +60,21 @@ func (p *gatePoller) watch(s *silentConn) bool {
 func (p *gatePoller) forget(s *silentConn) { p.control(s, unix.EPOLL_CTL_DEL) }
 
 func (p *gatePoller) control(s *silentConn, op int) bool {
+	return withDescriptor(s, func(fd int) error {
+		return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: s.id})
+	})
+}
+
+// hasSpoken tells whether the first byte or the end has come.
+func (p *gatePoller) hasSpoken(s *silentConn) bool {
+	return withDescriptor(s, func(fd int) error {
+		_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err
+	})
+}
+
+// withDescriptor tells whether the connection has one that do was content with.
+func withDescriptor(s *silentConn, do func(fd int) error) bool {
 	tcp, ok := s.Conn.(*net.TCPConn)
 	if !ok {
 		return false
@@ -68,9 +83,7 @@ func (p *gatePoller) control(s *silentConn, op int) bool {
 	if err != nil {
 		return false
 	}
-	err2 := raw.Control(func(fd uintptr) {
-		err = unix.EpollCtl(p.fd, op, int(fd), &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: s.id})
-	})
+	err2 := raw.Control(func(fd uintptr) { err = do(int(fd)) })
 	return err == nil && err2 == nil
 }
 

@@ -8,6 +8,7 @@ type gatePoller struct{}
 
 func newGatePoller(*gate) (*gatePoller, error) { return &gatePoller{}, nil }
 
-func (*gatePoller) watch(*silentConn) bool { return false }
-func (*gatePoller) forget(*silentConn)     {}
-func (*gatePoller) close()                 {}
+func (*gatePoller) watch(*silentConn) bool     { return false }
+func (*gatePoller) forget(*silentConn)         {}
+func (*gatePoller) hasSpoken(*silentConn) bool { return false }
+func (*gatePoller) close()                     {}

@@ -164,6 +164,39 @@ func TestGateEvictsTheOldest(t *testing.T) {
 	until(t, "one is counted", func() bool { return g.refused("too_many_silent") == 1 })
 }
 
+// TestGateLosesNobodyWhoHasSpoken: nothing is taken out of it for a while, and more
+// than it may hold back have something to say.
+func TestGateLosesNobodyWhoHasSpoken(t *testing.T) {
+	const most, crowd = 5, 3 * readyQueue
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGate(ln, most, patience, newMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = g.Close() }()
+	for range crowd {
+		if _, err := dial(t, ln.Addr().String()).Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "the gate is full", func() bool { return len(g.ready) == readyQueue })
+	stop := time.AfterFunc(patience, func() { _ = g.Close() })
+	defer stop.Stop()
+	for n := range crowd {
+		c, err := g.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Errorf("connection %d of %d: got %v, want what it has said", n, crowd, err)
+		}
+		_ = c.Close()
+	}
+}
+
 func TestGateEndsSilenceInTime(t *testing.T) {
 	g := openGate(t, nil, 10, time.Millisecond)
 	// On the way they may end before they are seen to be held.

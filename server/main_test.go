@@ -28,6 +28,7 @@ import (
 	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/server/auth"
 	"github.com/breakwater-chat/breakwater/server/directory"
+	"github.com/breakwater-chat/breakwater/server/lease"
 	"github.com/breakwater-chat/breakwater/server/live"
 	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store/sqlitestore"
@@ -107,17 +108,19 @@ func newStand(t testing.TB, change func(*Config, *Deps)) *stand {
 	must(err)
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{Own: key, Log: log})
 	must(err)
-	identity, err := s.store.Register(ctx, "test", time.Hour)
+	keeper, err := lease.Take(ctx, lease.Config{Server: "test", TTL: time.Hour, Registerer: registry, Log: log}, s.store)
 	must(err)
-	messagesRead := playback.New(broker, messages, registry)
+	messagesRead := playback.New(playback.Config{Broker: broker, History: messages, Caches: []cache.Cache{memory}, Registerer: registry, Log: log})
 	hub, err := live.New(live.DefaultConfig(), live.Deps{
-		Broker: broker, Playback: messagesRead, Members: cached, Identity: identity, Rooms: names,
+		Broker: broker, Playback: messagesRead, Members: cached, Lease: keeper, Rooms: names,
 		Sends:      admission.Sends{Buckets: admission.NewBuckets(admission.Config{})},
 		Registerer: registry, Log: log,
 	})
 	must(err)
 	t.Cleanup(func() {
 		must(hub.Close())
+		messagesRead.Close()
+		must(keeper.Release())
 		verifier.Close()
 		names.Close()
 		must(broker.Close())

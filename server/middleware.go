@@ -100,16 +100,39 @@ func (s *Server) clientAddress(r *request) netip.Addr {
 		all = append(all, strings.Split(string(line), ",")...)
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		address, err := netip.ParseAddr(strings.TrimSpace(all[i]))
-		if err != nil {
+		address, ok := forwardedAddress(strings.TrimSpace(all[i]))
+		if !ok {
 			break // what a trusted proxy did not write cannot be followed
 		}
-		peer = address.Unmap()
+		peer = address
 		if !s.trusts(peer) {
 			break
 		}
 	}
 	return peer
+}
+
+// forwardedAddress reads an address as proxies write it: some add the port, some
+// put an IPv6 address between brackets.
+func forwardedAddress(text string) (netip.Addr, bool) {
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr().Unmap(), true
+	}
+	if bare, ok := strings.CutPrefix(text, "["); ok {
+		text, _ = strings.CutSuffix(bare, "]")
+	}
+	address, err := netip.ParseAddr(text)
+	return address.Unmap(), err == nil
+}
+
+// meteredAs is what an allowance a client address is counted under: of IPv6 the
+// network of 64 bits, for whoever has one address of it has all.
+func meteredAs(a netip.Addr) string {
+	if a.Is4() {
+		return a.String()
+	}
+	network, _ := a.WithZone("").Prefix(64) // fails for IPv4 and zones only
+	return network.String()
 }
 
 func (s *Server) trusts(a netip.Addr) bool {

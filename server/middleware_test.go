@@ -43,7 +43,10 @@ func TestClientAddress(t *testing.T) {
 		{"junk alone", "10.0.0.1", []string{"unknown"}, "10.0.0.1"},
 		{"junk before a proxy", "10.0.0.1", []string{"198.51.100.1, unknown, 10.0.0.2"}, "10.0.0.2"},
 		{"junk before the client", "10.0.0.1", []string{"<script>, 198.51.100.1"}, "198.51.100.1"},
-		{"an address with a port", "10.0.0.1", []string{"198.51.100.1:4000"}, "10.0.0.1"},
+		{"an address with a port", "10.0.0.1", []string{"198.51.100.1:4000"}, "198.51.100.1"},
+		{"IPv6 with a port", "10.0.0.1", []string{"[2001:db8:2::1]:4000"}, "2001:db8:2::1"},
+		{"IPv6 between brackets", "10.0.0.1", []string{"[2001:db8:2::1]"}, "2001:db8:2::1"},
+		{"a port alone", "10.0.0.1", []string{":4000"}, "10.0.0.1"},
 		{"IPv6", "2001:db8:1::5", []string{"2001:db8:2::1"}, "2001:db8:2::1"},
 		{"IPv6 beside the network", "2001:db8:2::5", []string{"198.51.100.1"}, "2001:db8:2::5"},
 		{"IPv4 within IPv6", "::ffff:10.0.0.1", []string{"::ffff:198.51.100.1, ::ffff:10.0.0.2"}, "198.51.100.1"},
@@ -57,6 +60,25 @@ func TestClientAddress(t *testing.T) {
 			ctx.Init(&asked, &net.TCPAddr{IP: net.ParseIP(test.peer), Port: 1234}, nil)
 			if got := s.clientAddress(&request{RequestCtx: &ctx}); got.String() != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatAnAddressIsMeteredAs(t *testing.T) {
+	for _, test := range []struct {
+		name, one, other string
+		same             bool
+	}{
+		{"neighbours in IPv4", "198.51.100.1", "198.51.100.2", false},
+		{"one network of IPv6", "2001:db8:2::1", "2001:db8:2::ffff:1", true},
+		{"the next network", "2001:db8:2:0::1", "2001:db8:2:1::1", false},
+		{"whatever its zone", "fe80::1%eth0", "fe80::2%eth1", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			one, other := meteredAs(netip.MustParseAddr(test.one)), meteredAs(netip.MustParseAddr(test.other))
+			if (one == other) != test.same {
+				t.Errorf("%s and %s are metered as %s and %s", test.one, test.other, one, other)
 			}
 		})
 	}

@@ -23,6 +23,9 @@ func (s *Server) ready(r *request) error {
 	if err := s.deps.Hub.Ready(); err != nil {
 		return err
 	}
+	if err := s.deps.Hub.Busy(); err != nil {
+		return err
+	}
 	var down []string
 	for _, d := range s.deps.Needed {
 		if err := d.Healthy(r.ctx); err != nil {

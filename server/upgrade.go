@@ -21,12 +21,26 @@ import (
 // subprotocol is what browsers ask for beside the one that holds their token.
 const subprotocol = "breakwater.v1"
 
-// join checks everything that can be wrong, so that what is wrong is told in a
-// problem document, and only then switches to WebSocket.
+// join takes a turn among the joins, before it costs anything.
 func (s *Server) join(r *request) error {
 	if err := s.deps.Hub.Admit(); err != nil {
 		return err
 	}
+	leave, err := s.deps.Hub.EnterJoin(r.QueryArgs().Has("since"))
+	if err != nil {
+		return err
+	}
+	if err := s.upgrade(r, leave); err != nil {
+		leave(false)
+		return err
+	}
+	return nil
+}
+
+// upgrade checks everything that can be wrong, so that what is wrong is told in a
+// problem document, and only then switches to WebSocket. If it does, leave is called
+// when the join has ended.
+func (s *Server) upgrade(r *request, leave func(finished bool)) error {
 	user, expires, err := s.authenticate(r)
 	if err != nil {
 		return err
@@ -51,7 +65,10 @@ func (s *Server) join(r *request) error {
 	hello := live.Hello{User: user, TokenExpires: expires, Room: room.ID, Since: since, RequestID: r.id}
 	handshake := canonical(&r.Request.Header)
 	r.HijackSetNoResponse(true)
-	r.Hijack(func(c net.Conn) { s.adopt(c, handshake, hello) })
+	r.Hijack(func(c net.Conn) {
+		s.adopt(c, handshake, hello)
+		leave(true)
+	})
 	return nil
 }
 

@@ -112,7 +112,7 @@ func (s *Server) answerToken(r *request, status int, user bw.User) error {
 
 // meterAddress takes one sign-up or login from the client address's allowance.
 func (s *Server) meterAddress(r *request) error {
-	wait, ok := s.deps.SignUps.Allow(s.clientAddress(r).String())
+	wait, ok := s.deps.SignUps.Allow(meteredAs(s.clientAddress(r)))
 	if !ok {
 		err := bw.Errorf(bw.RateLimited, "too many sign-ups and logins from this address")
 		err.RetryAfter = wait

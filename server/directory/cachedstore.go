@@ -38,8 +38,9 @@ type CachedStore struct {
 	rooms *cache.Loader[store.RoomCount]
 	users *cache.Loader[store.Occupants]
 	lists *cache.Loader[[]store.RoomCount]
-	// listForgotten is when this server made all forget the list of rooms, in
-	// nanoseconds of the Unix epoch.
+	// listForgotten is when this server made all forget the list of rooms, as the time
+	// since began: the wall clock may jump.
+	began         time.Time
 	listForgotten atomic.Int64
 }
 
@@ -49,12 +50,14 @@ var _ store.Store = (*CachedStore)(nil)
 // and must be the one that is the last of each Directory; closing the CachedStore
 // closes the store.
 func NewCachedStore(s store.Store, c cache.Cache, log *slog.Logger) *CachedStore {
-	return &CachedStore{
-		Store: s, cache: c, log: log,
+	cached := &CachedStore{
+		Store: s, cache: c, log: log, began: time.Now(),
 		rooms: newLoader[store.RoomCount](c, keepPresent, keepPresent, log),
 		users: newLoader[store.Occupants](c, keepPresent, 0, log),
 		lists: newLoader[[]store.RoomCount](c, keepList, 0, log),
 	}
+	cached.listForgotten.Store(-int64(keepList)) // long enough ago
+	return cached
 }
 
 // Close ends what is being loaded and closes the store.
@@ -142,8 +145,8 @@ func (s *CachedStore) CreateRoom(ctx context.Context, name bw.Name) (bw.Room, er
 }
 
 // ApplyChanges implements store.Memberships.
-func (s *CachedStore) ApplyChanges(ctx context.Context, server store.Identity, batch []store.Change) ([]store.Outcome, error) {
-	outcomes, err := s.Store.ApplyChanges(ctx, server, batch)
+func (s *CachedStore) ApplyChanges(ctx context.Context, server store.Identity, number int64, batch []store.Change) ([]store.Outcome, error) {
+	outcomes, err := s.Store.ApplyChanges(ctx, server, number, batch)
 	changed := make(map[bw.RoomID]bool)
 	for i, c := range batch {
 		// A batch that has failed may have been written all the same.
@@ -155,15 +158,17 @@ func (s *CachedStore) ApplyChanges(ctx context.Context, server store.Identity, b
 	return outcomes, err
 }
 
-// DeleteOrphans implements store.Leases.
-func (s *CachedStore) DeleteOrphans(ctx context.Context, limit int) ([]store.Departure, bool, error) {
-	departures, more, err := s.Store.DeleteOrphans(ctx, limit)
+// DeleteOrphans implements store.Leases. Of a call that has failed nobody knows
+// which rooms it may have changed all the same; their lists are true again when
+// their time to live is over.
+func (s *CachedStore) DeleteOrphans(ctx context.Context, grace time.Duration, limit int) (store.Burial, error) {
+	burial, err := s.Store.DeleteOrphans(ctx, grace, limit)
 	changed := make(map[bw.RoomID]bool)
-	for _, d := range departures {
-		changed[d.Room] = true
+	for _, room := range burial.Rooms {
+		changed[room] = true
 	}
 	s.presenceChanged(ctx, changed)
-	return departures, more, err
+	return burial, err
 }
 
 // presenceChanged makes all servers forget who was in these rooms.
@@ -184,7 +189,7 @@ func (s *CachedStore) presenceChanged(ctx context.Context, rooms map[bw.RoomID]b
 // listIsDue says whether the list of rooms is to be forgotten now. If that was a
 // moment ago, what was loaded since then expires soon enough by itself.
 func (s *CachedStore) listIsDue() bool {
-	now, last := time.Now().UnixNano(), s.listForgotten.Load()
+	now, last := int64(time.Since(s.began)), s.listForgotten.Load()
 	return now-last >= int64(keepList) && s.listForgotten.CompareAndSwap(last, now)
 }
 

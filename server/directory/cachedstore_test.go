@@ -56,11 +56,11 @@ func TestEveryChangeIsSeenByEveryServer(t *testing.T) {
 		two.leave(1, 7)
 		see([]bw.UserID{8}, []bw.UserID{8})
 		s.set(func() { s.applyErr = errors.New("the answer was lost") })
-		if _, err := one.ApplyChanges(t.Context(), store.Identity{}, []store.Change{{Room: 2, User: 9}}); err == nil {
+		if _, err := one.ApplyChanges(t.Context(), store.Identity{}, 1, []store.Change{{Room: 2, User: 9}}); err == nil {
 			t.Error("a batch whose answer was lost: got no error")
 		}
 		see([]bw.UserID{8}, []bw.UserID{8, 9})
-		if _, _, err := two.DeleteOrphans(t.Context(), 10); err != nil {
+		if _, err := two.DeleteOrphans(t.Context(), 0, 10); err != nil {
 			t.Errorf("delete orphans: %v", err)
 		}
 		see(nil, nil)
@@ -288,7 +288,7 @@ func TestAChangeOfACallerWhoHasGoneIsSeen(t *testing.T) {
 		two.wantUsers(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := one.ApplyChanges(ctx, store.Identity{}, []store.Change{{Room: 1, User: 7}}); err != nil {
+		if _, err := one.ApplyChanges(ctx, store.Identity{}, 1, []store.Change{{Room: 1, User: 7}}); err != nil {
 			t.Errorf("apply: %v", err)
 		}
 		two.wantUsers(1, 7)

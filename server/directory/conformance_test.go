@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/store"
@@ -39,12 +40,12 @@ func (s *turns) ListOccupants(ctx context.Context, room bw.RoomID, after bw.User
 	return s.next().ListOccupants(ctx, room, after, limit)
 }
 
-func (s *turns) ApplyChanges(ctx context.Context, id store.Identity, batch []store.Change) ([]store.Outcome, error) {
-	return s.next().ApplyChanges(ctx, id, batch)
+func (s *turns) ApplyChanges(ctx context.Context, id store.Identity, number int64, batch []store.Change) ([]store.Outcome, error) {
+	return s.next().ApplyChanges(ctx, id, number, batch)
 }
 
-func (s *turns) DeleteOrphans(ctx context.Context, limit int) ([]store.Departure, bool, error) {
-	return s.next().DeleteOrphans(ctx, limit)
+func (s *turns) DeleteOrphans(ctx context.Context, grace time.Duration, limit int) (store.Burial, error) {
+	return s.next().DeleteOrphans(ctx, grace, limit)
 }
 
 func TestCachedStoresPassTheSuiteOfStores(t *testing.T) {

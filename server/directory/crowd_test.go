@@ -113,7 +113,7 @@ func (c *crowd) CreateRoom(_ context.Context, name bw.Name) (bw.Room, error) {
 }
 
 // ApplyChanges takes one connection a user.
-func (c *crowd) ApplyChanges(_ context.Context, _ store.Identity, batch []store.Change) ([]store.Outcome, error) {
+func (c *crowd) ApplyChanges(_ context.Context, _ store.Identity, _ int64, batch []store.Change) ([]store.Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	outcomes := make([]store.Outcome, len(batch))
@@ -134,16 +134,17 @@ func (c *crowd) ApplyChanges(_ context.Context, _ store.Identity, batch []store.
 }
 
 // DeleteOrphans empties every room.
-func (c *crowd) DeleteOrphans(context.Context, int) (left []store.Departure, more bool, err error) {
+func (c *crowd) DeleteOrphans(context.Context, time.Duration, int) (b store.Burial, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for room, users := range c.present {
-		for range users {
-			left = append(left, store.Departure{Room: room})
+		if len(users) > 0 {
+			b.Removed += len(users)
+			b.Rooms = append(b.Rooms, room)
 		}
 	}
 	clear(c.present)
-	return left, false, nil
+	return b, nil
 }
 
 func (c *crowd) Close() error { return nil }
@@ -175,7 +176,7 @@ func openSides(t *testing.T, s store.Store, c cache.Cache) (one, two *side) {
 
 func (v *side) change(changes ...store.Change) {
 	v.Helper()
-	if _, err := v.ApplyChanges(context.Background(), store.Identity{}, changes); err != nil {
+	if _, err := v.ApplyChanges(context.Background(), store.Identity{}, 1, changes); err != nil {
 		v.Errorf("apply: %v", err)
 	}
 }

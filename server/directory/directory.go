@@ -39,8 +39,8 @@ const (
 // Directory knows users and rooms.
 type Directory struct {
 	store Store
-	rooms tiers[bw.Room]
-	users tiers[bw.User]
+	rooms cache.Tiers[bw.Room]
+	users cache.Tiers[bw.User]
 }
 
 // New makes a directory; the store and the caches stay the caller's. The last
@@ -53,13 +53,13 @@ func New(s Store, caches []cache.Cache, log *slog.Logger) *Directory {
 
 // Close ends what is being loaded.
 func (d *Directory) Close() {
-	d.rooms.close()
-	d.users.close()
+	d.rooms.Close()
+	d.users.Close()
 }
 
 // FindRoom fails with NoSuchRoom if there is none.
 func (d *Directory) FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error) {
-	room, found, err := d.rooms.get(ctx, roomKey(id), func(ctx context.Context) (bw.Room, bool, error) {
+	room, found, err := d.rooms.GetIf(ctx, roomKey(id), nil, func(ctx context.Context) (bw.Room, bool, error) {
 		found, err := d.store.FindRoom(ctx, id)
 		if bw.KindOf(err) == bw.NoSuchRoom {
 			return bw.Room{}, false, nil
@@ -77,7 +77,7 @@ func (d *Directory) FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error)
 
 // EnsureUser returns the user of a name and makes it if there is none.
 func (d *Directory) EnsureUser(ctx context.Context, name bw.Name) (bw.User, error) {
-	user, _, err := d.users.get(ctx, "user:"+string(name), func(ctx context.Context) (bw.User, bool, error) {
+	user, _, err := d.users.GetIf(ctx, "user:"+string(name), nil, func(ctx context.Context) (bw.User, bool, error) {
 		user, err := d.store.EnsureUser(ctx, name)
 		return user, err == nil, err
 	})
@@ -100,11 +100,7 @@ func failure(err error, detail string) error {
 	return bw.Unavailablef(fmt.Errorf("directory: %w", err), "%s", detail)
 }
 
-// tiers are loaders one behind the other, the nearest first: each asks the next
-// for what it has not.
-type tiers[T any] []*cache.Loader[T]
-
-func newTiers[T any](caches []cache.Cache, log *slog.Logger) (t tiers[T]) {
+func newTiers[T any](caches []cache.Cache, log *slog.Logger) (t cache.Tiers[T]) {
 	for i, c := range caches {
 		found, absent := keepNear, time.Duration(0) // nobody could tell it of a new room
 		if i == len(caches)-1 {
@@ -113,29 +109,6 @@ func newTiers[T any](caches []cache.Cache, log *slog.Logger) (t tiers[T]) {
 		t = append(t, newLoader[T](c, found, absent, log))
 	}
 	return t
-}
-
-// get asks the nearest tier, and the source if there is none.
-func (t tiers[T]) get(
-	ctx context.Context, key string, load func(context.Context) (T, bool, error),
-) (value T, found bool, err error) {
-	if len(t) == 0 {
-		return load(ctx)
-	}
-	further := func(ctx context.Context) (T, bool, error) { return t[1:].get(ctx, key, load) }
-	value, found, err = t[0].Get(ctx, key, further)
-	if !found && err == nil && len(t) > 1 {
-		// What this process is loading for another caller may be from before the
-		// change of another server: only the shared cache knows of that.
-		return further(ctx)
-	}
-	return value, found, err
-}
-
-func (t tiers[T]) close() {
-	for _, l := range t {
-		l.Close()
-	}
 }
 
 // newLoader makes one that keeps values as JSON.

@@ -11,6 +11,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/wire"
@@ -25,7 +26,7 @@ type Config struct {
 	// write to the members of rooms.
 	Loops, Flushers int
 	// MaxLag is how many bytes a member may be behind the head of its room's
-	// log before it counts as a slow consumer.
+	// log before the log goes on without it.
 	MaxLag int
 	// MaxLogBytes is how many bytes the logs of all rooms may hold before members
 	// are let fall less far behind.
@@ -52,12 +53,18 @@ type Config struct {
 	// SilenceTimeout after how much it is closed.
 	PingInterval, SilenceTimeout time.Duration
 	// StallTimeout is how long a connection may take nothing of what waits for it.
-	StallTimeout time.Duration
+	// OvertakenTimeout is the same for one that a room's log has overtaken.
+	StallTimeout, OvertakenTimeout time.Duration
 	// PresenceInterval is the least time between two presence frames of a room,
 	// TypingInterval that between two typing frames of one user in a room.
 	PresenceInterval, TypingInterval time.Duration
+	// FencedLimit is how long the server may be without standing before its
+	// connections are sent elsewhere.
+	FencedLimit time.Duration
 	// JoinTimeout bounds what a join, a leave or a page may take.
 	JoinTimeout time.Duration
+	// SendsUnderWay and JoinsUnderWay bound how many sends and joins are worked on.
+	SendsUnderWay, JoinsUnderWay admission.LimitConfig
 	// RoomLinger is how long a room stays subscribed after its last member left.
 	RoomLinger time.Duration
 }
@@ -81,9 +88,13 @@ func DefaultConfig() Config {
 		PingInterval:     25 * time.Second,
 		SilenceTimeout:   60 * time.Second,
 		StallTimeout:     30 * time.Second,
+		OvertakenTimeout: 5 * time.Second,
 		PresenceInterval: 250 * time.Millisecond,
 		TypingInterval:   3 * time.Second,
+		FencedLimit:      15 * time.Second,
 		JoinTimeout:      10 * time.Second,
+		SendsUnderWay:    admission.LimitConfig{Wait: 25 * time.Millisecond, Least: 512, Most: 1 << 14, Burst: 2048},
+		JoinsUnderWay:    admission.LimitConfig{Wait: 500 * time.Millisecond, Least: 2048, Most: 1 << 14, Burst: 4096, Reserved: 0.25},
 		RoomLinger:       time.Second,
 	}
 }
@@ -101,13 +112,23 @@ type Sends interface {
 	Allow(user bw.Name) (retryAfter time.Duration, ok bool)
 }
 
+// Lease is the server's right to act for its users.
+type Lease interface {
+	// Standing tells whether it may act now. It costs next to nothing.
+	Standing() bool
+	// Current returns the incarnation under which memberships are entered. over is
+	// closed when another one has taken its place: what was entered under it is lost.
+	Current() (id store.Identity, over <-chan struct{})
+	// Lost says that the store has called an incarnation dead.
+	Lost(id store.Identity)
+}
+
 // Deps are what a Hub works with; it owns none of them.
 type Deps struct {
-	Broker   broker.Broker
-	Playback *playback.Reader
-	Members  store.Memberships
-	// Identity is the server's registered incarnation.
-	Identity   store.Identity
+	Broker     broker.Broker
+	Playback   *playback.Reader
+	Members    store.Memberships
+	Lease      Lease
 	Rooms      Rooms
 	Sends      Sends
 	Registerer prometheus.Registerer

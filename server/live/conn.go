@@ -33,9 +33,10 @@ type link interface {
 
 // Reasons not to read from a connection.
 const (
-	holdRequest = 1 << iota // a join, a leave or a page is being worked on
+	holdRequest = 1 << iota // its first join is being worked on, or too much waits for others
 	holdQueue               // its answers pile up
 	holdSends               // it has too many sends under way
+	holdBusy                // sends of its own were just refused: the server has too much to do
 	holdDrain               // the server is about to close it
 )
 
@@ -90,7 +91,8 @@ type conn struct {
 	// The rest is guarded by mu.
 	mu         sync.Mutex
 	rooms      []*member
-	out        *outbox // nil when nothing waits
+	out        *outbox   // nil when nothing waits
+	requests   *requests // nil when nothing waits
 	phase      phase
 	uses       uint8
 	armed      bool // waits until the socket takes more
@@ -110,6 +112,10 @@ type member struct {
 	// skips are parts of the log that are not for this member. Guarded by conn.mu.
 	cursor uint64
 	skips  []span
+	// missing is the seq of the first message at or behind the offset missingAt, to
+	// be known when the log has overtaken the cursor there.
+	missing   bw.Seq
+	missingAt uint64
 }
 
 // span is a part of a room's log, frame by frame.
@@ -125,6 +131,7 @@ func (c *conn) work() {
 	} else {
 		c.flush(false)
 	}
+	c.goOn()
 	c.resume()
 }
 
@@ -195,6 +202,7 @@ func (c *conn) end(code wire.CloseCode) {
 	c.phase = ended
 	rooms := c.leaveRooms()
 	c.dropOutbox()
+	c.dropRequests()
 	c.link.abort()
 	c.hub.metrics.closed(c.code)
 	gone := c.giveBack()
@@ -250,13 +258,18 @@ func (c *conn) leaveRooms() []*member {
 	return rooms
 }
 
-// depart takes the connection out of rooms that it has given up.
+// depart takes the connection, which ends, out of rooms that it has given up.
 func (c *conn) depart(rooms []*member) {
 	for _, m := range rooms {
-		m.room.remove(m)
-		c.hub.leave(c, m.room.id)
-		c.hub.releaseRoom(m.room)
+		c.hub.lose(c, m.room.id)
+		m.exit()
 	}
+}
+
+// exit takes a member that its connection has given up out of its room.
+func (m *member) exit() {
+	m.room.remove(m)
+	m.conn.hub.releaseRoom(m.room)
 }
 
 // watch tells the link what to wait for. Called under mu.
@@ -277,6 +290,11 @@ func (c *conn) roomCount() int {
 func (c *conn) memberOf(id bw.RoomID) (*member, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.findMember(id)
+}
+
+// findMember is memberOf. Called under mu.
+func (c *conn) findMember(id bw.RoomID) (*member, error) {
 	if id == 0 {
 		if len(c.rooms) != 1 {
 			return nil, bw.Errorf(bw.NotInRoom, "name the room: this connection is in %d rooms", len(c.rooms))

@@ -11,7 +11,7 @@ import (
 )
 
 // dispatch works on one message of the client. Called under readMu: what takes
-// time holds the connection's later frames back and goes on elsewhere.
+// time goes on elsewhere.
 func (c *conn) dispatch(payload []byte) {
 	f, err := c.hub.cfg.Limits.ParseClientFrame(payload)
 	if err != nil {
@@ -24,17 +24,10 @@ func (c *conn) dispatch(payload []byte) {
 		c.in.malformed = 0
 	}
 	c.hub.metrics.framesIn.WithLabelValues(f.Type).Inc()
-	switch f.Type {
-	case wire.TypeSend:
-		c.sendMessage(f)
-	case wire.TypeTyping:
-		c.typing(f)
-	case wire.TypeJoin:
-		c.request(f.ID, func(ctx context.Context) error { return c.joinRoom(ctx, f.ID, f.Room, f.Since) })
-	case wire.TypeLeave:
-		c.request(f.ID, func(context.Context) error { return c.leaveRoom(f.ID, f.Room) })
-	case wire.TypeHistory:
-		c.request(f.ID, func(ctx context.Context) error { return c.readHistory(ctx, f) })
+	if takesTime(f) || c.mustWait(f) {
+		c.wait(f)
+	} else {
+		c.handle(f)
 	}
 }
 
@@ -61,26 +54,16 @@ func (c *conn) refuse(id string, err error) {
 	c.answer(wire.AppendError(nil, id, err))
 }
 
-// request does what takes time in a goroutine of its own, while the
-// connection's later frames wait.
-func (c *conn) request(id string, do func(context.Context) error) {
-	c.hold(holdRequest)
-	c.hub.wg.Go(func() {
-		defer c.release(holdRequest)
-		ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.cfg.JoinTimeout)
-		defer cancel()
-		if err := do(ctx); err != nil {
-			c.refuse(id, err)
-		}
-	})
-}
-
 // sendMessage gives a message to the broker; the answer comes when it is stored.
-func (c *conn) sendMessage(f wire.ClientFrame) {
+func (c *conn) sendMessage(f wire.ClientFrame) error {
 	m, err := c.memberOf(f.Room)
 	if err != nil {
-		c.refuse(f.ID, err)
-		return
+		return err
+	}
+	if c.hub.sends.Full() { // and its id stands where turnAway does not look
+		c.hub.sends.Refuse(1)
+		c.rest(nil)
+		return errBusy()
 	}
 	if wait, ok := c.hub.deps.Sends.Allow(c.name); !ok {
 		c.refuse(f.ID, rateLimited(wait))
@@ -88,7 +71,7 @@ func (c *conn) sendMessage(f wire.ClientFrame) {
 		if in.refused++; in.refused >= maxRefused {
 			c.closeWith(wire.CloseRateLimited, "")
 		}
-		return
+		return nil
 	}
 	if c.in != nil {
 		c.in.refused, c.in.free = 0, 0
@@ -108,20 +91,21 @@ func (c *conn) sendMessage(f wire.ClientFrame) {
 		}
 		c.answer(wire.AppendAck(nil, f.ID, room, ack.Position, ack.Timestamp, ack.Duplicate))
 	})
+	return nil
 }
 
 // typing tells the others in the room, if it was not told just before.
-func (c *conn) typing(f wire.ClientFrame) {
+func (c *conn) typing(f wire.ClientFrame) error {
 	m, err := c.memberOf(f.Room)
 	if err != nil {
-		c.refuse(f.ID, err)
-		return
+		return err
 	}
 	if c.floods() {
 		c.closeWith(wire.CloseRateLimited, "")
 	} else if m.room.mayType(c.name) {
 		c.hub.deps.Broker.Notify(broker.Notice{Room: m.room.id, Typing: c.name})
 	}
+	return nil
 }
 
 // floods counts a frame that costs its sender nothing, not even an answer, and
@@ -145,7 +129,8 @@ func (c *conn) leaveRoom(id string, room bw.RoomID) error {
 	left := c.dropMember(m)
 	c.mu.Unlock()
 	if left {
-		c.depart([]*member{m})
+		c.hub.leave(c, m.room.id)
+		m.exit()
 		c.answer(wire.AppendLeft(nil, id, m.room.id))
 	}
 	return nil

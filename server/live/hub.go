@@ -9,6 +9,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/wire"
 )
 
@@ -23,13 +24,18 @@ type Hub struct {
 	poller  *poller
 	pages   chan struct{} // holds a token for each page that is read
 	members *memberWriter
-	started time.Time
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
+	told    told[int64] // named notices
+	// sends and joins bound what is under way, overload tells when that lasts.
+	sends, joins *admission.Limit
+	overload     *admission.Overload
+	started      time.Time
+	ctx          context.Context // ends with Close
+	cancel       context.CancelFunc
 
 	nextID   atomic.Int64
 	draining atomic.Bool
 	pending  atomic.Int64 // sends that are not answered yet
+	resting  atomic.Int64 // connections that are not read from after a refusal
 	logBytes atomic.Int64 // held by the logs of all rooms at the last look
 
 	// wg counts the goroutines of the hub.
@@ -66,7 +72,11 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 		pages:   make(chan struct{}, cfg.MaxPages),
 		started: time.Now(),
 		rooms:   make(map[bw.RoomID]*room),
+		sends:   admission.NewLimit(cfg.SendsUnderWay),
+		joins:   admission.NewLimit(cfg.JoinsUnderWay),
 	}
+	h.overload = admission.NewOverload(h.sends, h.joins)
+	h.showLimits(deps.Registerer)
 	poller, err := newPoller(h, cfg.Loops)
 	if err != nil {
 		return nil, err
@@ -83,8 +93,13 @@ func New(cfg Config, deps Deps) (*Hub, error) {
 	return h, nil
 }
 
+// errNotStanding is the answer of a server that the others may think dead.
+func errNotStanding() error {
+	return bw.Unavailablef(nil, "this server was not seen for a while and has to register again; try again")
+}
+
 // Admit tells whether a new connection may come, before it costs anything:
-// nil, Draining or Overloaded. A refusal is counted.
+// nil, Draining, Unavailable or Overloaded. A refusal is counted.
 func (h *Hub) Admit() error {
 	err := h.Ready()
 	if err != nil {
@@ -98,6 +113,8 @@ func (h *Hub) Ready() error {
 	switch {
 	case h.draining.Load():
 		return bw.Errorf(bw.Draining, "this server is about to stop; another one will take you")
+	case !h.deps.Lease.Standing():
+		return errNotStanding()
 	case h.table.full():
 		return bw.Errorf(bw.Overloaded, "this server has as many connections as it can hold")
 	case h.crowded():
@@ -195,8 +212,17 @@ func (h *Hub) Send(ctx context.Context, user bw.Name, s broker.Send) (broker.Ack
 	}
 }
 
-// send counts a send while it is under way, so that a drain can wait for it.
+// send counts a send while it is under way, so that a drain can wait for it. A server
+// without standing stores nothing: sending again, with the same id, is safe.
 func (h *Hub) send(s broker.Send, done func(broker.Ack, error)) {
+	if !h.deps.Lease.Standing() {
+		done(broker.Ack{}, errNotStanding())
+		return
+	}
+	if !h.sends.Enter(false) {
+		done(broker.Ack{}, errBusy())
+		return
+	}
 	h.pending.Add(1)
 	began := time.Now()
 	h.deps.Broker.Send(s, func(ack broker.Ack, err error) {
@@ -204,6 +230,7 @@ func (h *Hub) send(s broker.Send, done func(broker.Ack, error)) {
 			h.metrics.messagesIn.Inc()
 		}
 		h.metrics.ackLatency.Observe(time.Since(began).Seconds())
+		h.sends.Leave(err == nil)
 		done(ack, err)
 		h.pending.Add(-1)
 	})
@@ -216,7 +243,8 @@ func rateLimited(wait time.Duration) error {
 }
 
 // Close ends all connections at once and waits for the hub's goroutines. A
-// server that stops in good order calls Drain before.
+// server that stops in good order calls Drain before. Memberships stay with the
+// incarnation: whoever ends it ends them.
 func (h *Hub) Close() error {
 	h.draining.Store(true)
 	for c := range h.table.all() {

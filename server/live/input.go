@@ -18,9 +18,9 @@ type inbox struct {
 	// message holds the fragments of a message so far.
 	message    []byte
 	fragmented bool
-	// failed is set when the peer has broken RFC 6455: nothing of what it sends
-	// is looked at any more (section 7.1.7).
-	failed bool
+	// over is set when the peer has sent its close frame or broken RFC 6455: nothing
+	// of what it sends is looked at any more (sections 5.5.1 and 7.1.7).
+	over bool
 	// malformed and refused count frames in a row that were no JSON objects, and
 	// sends in a row that were over the rate.
 	malformed, refused int
@@ -97,7 +97,7 @@ func (c *conn) feed(data []byte) {
 		data = c.in.rest
 	}
 	for len(data) > 0 {
-		if c.in != nil && c.in.failed {
+		if c.in != nil && c.in.over {
 			data = nil
 			break
 		}
@@ -105,7 +105,10 @@ func (c *conn) feed(data []byte) {
 			c.pause()
 			break
 		}
-		n := c.frame(data)
+		n := c.turnAway(data)
+		if n == 0 {
+			n = c.frame(data)
+		}
 		if n == 0 {
 			break
 		}
@@ -119,7 +122,7 @@ func (c *conn) feed(data []byte) {
 		in.rest = append(in.rest[:0], data...) // in place when nothing was taken
 	} else if c.in != nil {
 		c.in.rest = nil
-		if c.in.message == nil && !c.in.fragmented && !c.in.failed && c.in.malformed == 0 && c.in.refused == 0 && c.in.free == 0 {
+		if c.in.message == nil && !c.in.fragmented && !c.in.over && c.in.malformed == 0 && c.in.refused == 0 && c.in.free == 0 {
 			c.in = nil
 		}
 	}
@@ -158,8 +161,16 @@ func (c *conn) frame(data []byte) int {
 
 // fail ends a connection whose peer has broken RFC 6455.
 func (c *conn) fail(code wire.CloseCode) {
-	c.inbox().failed = true
-	c.closeWith(code, "")
+	c.last(func() { c.closeWith(code, "") })
+}
+
+// last ends the connection behind the answers to what was asked before. Nothing of
+// what comes any more is looked at.
+func (c *conn) last(end func()) {
+	c.inbox().over = true
+	if !c.endsLater(end) {
+		end()
+	}
 }
 
 // badLength stands for a length that is longer than any or has a shorter encoding.
@@ -234,7 +245,8 @@ func (c *conn) control(op ws.OpCode, payload []byte) {
 		pong := wire.AppendFrameHeader(make([]byte, 0, 2+len(payload)), wire.OpPong, len(payload))
 		c.send(append(pong, payload...))
 	case ws.OpClose:
-		c.answerClose(closeAnswer(payload))
+		code := closeAnswer(payload)
+		c.last(func() { c.answerClose(code) })
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 	"github.com/breakwater-chat/breakwater/store"
 	"github.com/breakwater-chat/breakwater/wire"
 )
@@ -24,10 +25,15 @@ func (c *conn) firstJoin(hello Hello) {
 }
 
 // joinRoom joins a further room.
-func (c *conn) joinRoom(ctx context.Context, id string, room bw.RoomID, since *bw.Position) error {
+func (c *conn) joinRoom(ctx context.Context, id string, room bw.RoomID, since *bw.Position) (err error) {
 	if c.hub.crowded() {
 		return errCrowded()
 	}
+	leave, err := c.hub.EnterJoin(since != nil)
+	if err != nil {
+		return err
+	}
+	defer func() { leave(err == nil) }()
 	if _, err := c.hub.deps.Rooms.FindRoom(ctx, room); err != nil {
 		return err
 	}
@@ -53,17 +59,23 @@ func (c *conn) joinKnownRoom(ctx context.Context, id string, roomID bw.RoomID, s
 	if err != nil {
 		return err
 	}
+	life := c.hub.members.life()
 	outcome, err := c.hub.join(ctx, c, roomID)
 	if err != nil {
 		c.hub.releaseRoom(r)
 		return err
 	}
 	recovered, joined, err := r.enter(ctx, c, id, since, outcome)
-	if !joined { // it failed, or the connection ended meanwhile
-		c.hub.leave(c, roomID)
+	if !joined {
+		if err != nil {
+			c.hub.leave(c, roomID)
+		} else { // the connection ended meanwhile
+			c.hub.lose(c, roomID)
+		}
 		c.hub.releaseRoom(r)
 		return err
 	}
+	c.hub.members.confirm(c, life)
 	switch {
 	case recovered:
 		result = joinRecovered
@@ -209,6 +221,7 @@ func (r *room) admit(c *conn, id string, recovered bool, o store.Outcome, playba
 	c.queue(append(wire.AppendFrameHeader(make([]byte, 0, wire.MaxFrameHeader+len(head)), wire.OpText, size), head...))
 	c.queue(parts...)
 	c.queue(tail)
+	r.log.mark(r.head)
 	m := &member{conn: c, room: r, index: len(r.members), cursor: r.log.end()}
 	c.rooms = append(c.rooms, m)
 	r.members = append(r.members, m)
@@ -229,6 +242,9 @@ func (r *room) missed(ctx context.Context, last bw.Position) ([]encoded, error) 
 // join writes the membership and tells the room if the user was not in it. While
 // the store is away the outcome is empty: it is written, and told, later.
 func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome, error) {
+	if !h.deps.Lease.Standing() {
+		return store.Outcome{}, errNotStanding()
+	}
 	type answer struct {
 		outcome store.Outcome
 		err     error
@@ -237,9 +253,7 @@ func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome,
 	h.members.add(&memberChange{
 		Change: c.change(room, false),
 		done: func(o store.Outcome, err error) {
-			if err == nil && o.Changed {
-				h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
-			}
+			h.tellJoined(c, room, o)
 			answers <- answer{o, err}
 		},
 		postponed: func() { answers <- answer{} },
@@ -253,6 +267,21 @@ func (h *Hub) join(ctx context.Context, c *conn, room bw.RoomID) (store.Outcome,
 	}
 }
 
+// tellJoined tells the room, if the user was not in it.
+func (h *Hub) tellJoined(c *conn, room bw.RoomID, o store.Outcome) {
+	if o.Changed {
+		h.deps.Broker.Notify(broker.Notice{Room: room, Joined: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
+	}
+}
+
+// lose ends a membership with its connection. While the server drains it stays: its
+// user has been asked to come back somewhere else, and is not to be told gone for it.
+func (h *Hub) lose(c *conn, room bw.RoomID) {
+	if !h.draining.Load() || ablation.Off(ablation.DrainStays) {
+		h.leave(c, room)
+	}
+}
+
 // leave takes the membership back, in its own time, and tells the room if the
 // user is not in it any more.
 func (h *Hub) leave(c *conn, room bw.RoomID) { h.members.add(h.leaving(c, room)) }
@@ -262,6 +291,19 @@ func (h *Hub) leaving(c *conn, room bw.RoomID) *memberChange {
 		if err == nil && o.Changed {
 			h.deps.Broker.Notify(broker.Notice{Room: room, Left: []bw.Name{c.name}, Users: o.Users, PresenceVersion: o.Version})
 		}
+	}}
+}
+
+// entering is the join of a connection that is in the room, for a new life of the
+// server. If it cannot be, the connection goes elsewhere.
+func (h *Hub) entering(c *conn, room bw.RoomID) *memberChange {
+	return &memberChange{Change: c.change(room, false), done: func(o store.Outcome, err error) {
+		if err != nil {
+			c.closeWith(wire.CloseFenced, "")
+			return
+		}
+		h.metrics.reentries.Inc()
+		h.tellJoined(c, room, o)
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 	"github.com/breakwater-chat/breakwater/store"
 )
 
@@ -26,11 +27,20 @@ const (
 // the store is away people join all the same, and the others are told of them when
 // it is back; of what one connection did in one room meanwhile only the last is
 // kept, and nothing of a join that the store has not seen and that was taken back.
+//
+// It writes under one incarnation of the server at a time. When that is dead, it
+// begins anew under the next one.
 type memberWriter struct {
 	hub *Hub
 
+	// Owned by run: the incarnation, its last batch's number, and its end.
+	identity store.Identity
+	number   int64
+	over     <-chan struct{}
+
 	// mu guards the fields down to stopping.
 	mu       sync.Mutex
+	lives    int // how many incarnations were over
 	queue    []*memberChange
 	waiting  map[memberKey]*memberChange // what is in the queue and stands
 	failing  bool                        // the store has refused the last batch
@@ -63,10 +73,12 @@ type memberChange struct {
 func (c *memberChange) key() memberKey { return memberKey{c.Room, c.Connection} }
 
 func newMemberWriter(h *Hub) *memberWriter {
-	return &memberWriter{
+	w := &memberWriter{
 		hub: h, waiting: make(map[memberKey]*memberChange),
 		filled: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
+	w.identity, w.over = h.deps.Lease.Current()
+	return w
 }
 
 // add queues a change.
@@ -79,6 +91,11 @@ func (w *memberWriter) add(c *memberChange) {
 	if late {
 		c.postponed()
 	}
+	w.wake()
+}
+
+// wake says that there is something in the queue.
+func (w *memberWriter) wake() {
 	select {
 	case w.filled <- struct{}{}:
 	default:
@@ -132,9 +149,11 @@ func (w *memberWriter) run() {
 	for {
 		select {
 		case <-w.filled:
+			w.gather()
+		case <-w.over:
+			w.succeed(nil)
 		case <-w.stopped:
 		}
-		w.gather()
 		for batch := w.take(); len(batch) > 0; batch = w.take() {
 			w.write(batch)
 		}
@@ -148,14 +167,7 @@ func (w *memberWriter) run() {
 }
 
 // gather lets a batch fill.
-func (w *memberWriter) gather() {
-	timer := time.NewTimer(memberGather)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-w.stopped:
-	}
-}
+func (w *memberWriter) gather() { w.pause(memberGather) }
 
 func (w *memberWriter) take() (batch []*memberChange) {
 	w.mu.Lock()
@@ -174,33 +186,137 @@ func (w *memberWriter) take() (batch []*memberChange) {
 	return batch
 }
 
-// write writes a batch. If the store refuses it, it is tried again until it
-// succeeds, the hub stops, or the incarnation is fenced.
+// write writes a batch. One that may have been written, for nobody has said that it
+// was not, is written again as it is until there is an answer, the hub stops, or the
+// incarnation is dead: the store then does it once.
 func (w *memberWriter) write(batch []*memberChange) {
 	changes := make([]store.Change, len(batch))
 	for i := range batch {
 		changes[i] = batch[i].Change
 	}
-	outcomes, err := w.apply(changes)
-	if err == nil {
-		w.mu.Lock()
-		w.failing = false
-		w.mu.Unlock()
-		for i, o := range outcomes {
-			batch[i].done(o, nil)
+	w.number++
+	for {
+		outcomes, err := w.apply(changes)
+		if err == nil {
+			w.setFailing(false)
+			for i, o := range outcomes {
+				batch[i].done(o, nil)
+			}
+			return
 		}
+		w.hub.metrics.memberErrors.Inc()
+		w.hub.deps.Log.Warn("writing joins and leaves", "changes", len(batch), "error", err)
+		switch {
+		case w.isStopped():
+			w.abandon(batch, err)
+			return
+		case errors.Is(err, store.ErrFenced):
+			w.awaitSuccession(batch, err)
+			return
+		case bw.KindOf(err) != bw.Unavailable:
+			w.refused(batch, err)
+			return
+		}
+		w.postponeAll(batch)
+		w.pause(memberRetry)
+	}
+}
+
+// refused finds those of a batch that the store will never take, and answers them.
+func (w *memberWriter) refused(batch []*memberChange, cause error) {
+	if half := len(batch) / 2; half > 0 {
+		w.write(batch[:half])
+		w.write(batch[half:])
 		return
 	}
-	w.hub.metrics.memberErrors.Inc()
-	w.hub.deps.Log.Warn("writing joins and leaves", "changes", len(batch), "error", err)
-	if errors.Is(err, store.ErrFenced) || w.isStopped() {
-		w.abandon(batch, err)
+	batch[0].done(store.Outcome{}, cause)
+}
+
+// awaitSuccession waits for the next incarnation with a batch that the store has
+// refused because the present one is dead.
+func (w *memberWriter) awaitSuccession(batch []*memberChange, cause error) {
+	w.hub.deps.Lease.Lost(w.identity)
+	w.postponeAll(batch)
+	select {
+	case <-w.over:
+		w.succeed(batch)
+	case <-w.stopped:
+		w.abandon(batch, cause)
+	}
+}
+
+// succeed goes over to the server's next incarnation, of which the store has no
+// membership. The joins on their way are written under it; leaves have nothing to undo
+// any more; whoever is in a room is entered again.
+func (w *memberWriter) succeed(underWay []*memberChange) {
+	w.identity, w.over = w.hub.deps.Lease.Current()
+	w.number = 0
+	for _, c := range w.beginLife(underWay) {
+		c.done(store.Outcome{}, bw.Unavailablef(store.ErrFenced, "the room's user list is written anew"))
+	}
+	if ablation.Off(ablation.Reentry) {
 		return
 	}
-	for _, c := range w.putBack(batch) {
-		c.postponed()
+	for c := range w.hub.table.all() {
+		w.enter(c)
 	}
-	w.pause()
+}
+
+// beginLife queues what goes on into the next life and returns the leaves, which end
+// with this one.
+func (w *memberWriter) beginLife(underWay []*memberChange) (leaves []*memberChange) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lives++
+	behind := w.queue
+	w.queue = nil
+	for _, c := range underWay {
+		if w.waiting[c.key()] == nil {
+			w.waiting[c.key()] = c
+			w.queue = append(w.queue, c)
+		}
+	}
+	w.queue = slices.DeleteFunc(append(w.queue, behind...), func(c *memberChange) bool {
+		if c.Leave && !c.void {
+			delete(w.waiting, c.key())
+			leaves = append(leaves, c)
+		}
+		c.seen = false
+		return c.void || c.Leave
+	})
+	return leaves
+}
+
+// confirm enters a connection again whose join was asked for in an earlier life: when
+// this one began it was in no room yet, to be found there.
+func (w *memberWriter) confirm(c *conn, life int) {
+	if w.life() != life {
+		w.enter(c)
+	}
+}
+
+// life numbers the server's incarnations.
+func (w *memberWriter) life() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lives
+}
+
+// enter enters a connection again into the rooms that it is in. It holds the
+// connection, so that none of them is left before its membership is on its way.
+func (w *memberWriter) enter(c *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range c.rooms {
+		again := w.hub.entering(c, m.room.id)
+		if w.waiting[again.key()] == nil {
+			again.seen = true // if it was written in this life already, a leave is due
+			w.enqueue(again)
+		}
+	}
+	w.wake()
 }
 
 // abandon answers a batch, and what is queued, that will never be written: what
@@ -217,39 +333,41 @@ func (w *memberWriter) apply(changes []store.Change) ([]store.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), memberTimeout)
 	defer cancel()
 	began := time.Now()
-	outcomes, err := w.hub.deps.Members.ApplyChanges(ctx, w.hub.deps.Identity, changes)
+	outcomes, err := w.hub.deps.Members.ApplyChanges(ctx, w.identity, w.number, changes)
 	w.hub.metrics.memberBatch.Observe(float64(len(changes)))
 	w.hub.metrics.memberLatency.Observe(time.Since(began).Seconds())
 	return outcomes, err
 }
 
-// putBack queues a refused batch in front of everything else, but for what a later
-// change stands for, and returns the joins that somebody still waits for.
-func (w *memberWriter) putBack(batch []*memberChange) (late []*memberChange) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.failing = true
-	behind := w.queue
-	w.queue = nil
-	for _, c := range batch {
-		if later := w.waiting[c.key()]; later == nil {
-			w.enqueue(c)
-		} else {
-			later.seen = true
-		}
+// postponeAll tells the joins of a batch, and those that are queued, that they will be
+// written later.
+func (w *memberWriter) postponeAll(batch []*memberChange) {
+	if ablation.Off(ablation.LateJoins) {
+		return
 	}
-	w.queue = append(w.queue, behind...)
-	for _, c := range w.queue {
+	var late []*memberChange
+	w.mu.Lock()
+	w.failing = true
+	for _, c := range append(batch[:len(batch):len(batch)], w.queue...) {
 		if !c.void && w.postpone(c) {
 			late = append(late, c)
 		}
 	}
-	return late
+	w.mu.Unlock()
+	for _, c := range late {
+		c.postponed()
+	}
 }
 
-// pause waits before the next try, unless the hub stops.
-func (w *memberWriter) pause() {
-	timer := time.NewTimer(memberRetry)
+func (w *memberWriter) setFailing(failing bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failing = failing
+}
+
+// pause waits, unless the hub stops.
+func (w *memberWriter) pause(d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -25,12 +25,14 @@ type metrics struct {
 	closes        *prometheus.CounterVec
 	errors        *prometheus.CounterVec
 	drops         *prometheus.CounterVec
+	gaps          prometheus.Counter
 	joins         *prometheus.CounterVec
 	joinLatency   prometheus.Histogram
 	refusals      *prometheus.CounterVec
 	memberBatch   prometheus.Histogram
 	memberLatency prometheus.Histogram
 	memberErrors  prometheus.Counter
+	reentries     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -73,12 +75,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		closes:        vec("closes_total", "Closed connections by reason.", "reason", closeReasons()...),
 		errors:        vec("errors_total", "Error frames by code.", "code", errorCodes()...),
 		drops:         vec("drops_total", "What was dropped without being delivered, by reason.", "reason", dropEnded, dropTyping),
+		gaps:          counter("slow_gaps_total", "Gaps told to members who had fallen too far behind."),
 		joins:         vec("joins_total", "Joins by result: fresh, recovered, reset (a resume that could not be), failed.", "result", joinFresh, joinRecovered, joinReset, joinFailed),
 		joinLatency:   histogram("join_seconds", "From a join's arrival to its answer.", seconds),
-		refusals:      vec("admission_refused_total", "Joins refused before they cost anything, by reason.", "reason", string(bw.Draining), string(bw.Overloaded)),
+		refusals:      vec("admission_refused_total", "Joins refused before they cost anything, by reason.", "reason", string(bw.Draining), string(bw.Unavailable), string(bw.Overloaded)),
 		memberBatch:   histogram("membership_batch_size", "Joins and leaves written to the store at once.", prometheus.ExponentialBuckets(1, 2, 11)),
 		memberLatency: histogram("membership_write_seconds", "What a batch of joins and leaves took the store.", seconds),
 		memberErrors:  counter("membership_errors_total", "Batches of joins and leaves that the store refused."),
+		reentries:     counter("membership_reentries_total", "Memberships that were entered again because the server was declared dead while it lived."),
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Name: "breakwater_queue_bytes", Help: "Memory of the answers and pages that wait for slow clients."},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 	"github.com/breakwater-chat/breakwater/wire"
 )
 
@@ -267,12 +268,8 @@ func (c *conn) flush(ready bool) {
 		return // who writes now collects once more before it stops
 	}
 	if c.armed && !ready {
-		slow := c.overtaken()
 		c.mu.Unlock()
-		if slow {
-			c.closeWith(wire.CloseSlowConsumer, "")
-		}
-		return
+		return // a room's log may overtake it meanwhile: then it gets a gap
 	}
 	c.uses |= writing
 	verdict := c.writeAll()
@@ -306,7 +303,10 @@ func (c *conn) writeAll() writeVerdict {
 	var b batch
 	for {
 		if !c.collect(&b) {
-			return writeSlow
+			if !c.skip() {
+				return writeSlow
+			}
+			continue
 		}
 		if b.n == 0 {
 			if c.armed {
@@ -314,6 +314,9 @@ func (c *conn) writeAll() writeVerdict {
 				c.watch()
 			}
 			return c.drained()
+		}
+		if !c.link.direct() { // the write blocks while the logs go on
+			c.remember(&b)
 		}
 		c.mu.Unlock()
 		n, err := c.link.write(b.bufs[:b.n])
@@ -340,6 +343,42 @@ func (c *conn) stalled(progress bool) {
 		c.armed = true
 		c.watch()
 	}
+	c.remember(&batch{})
+}
+
+// remember notes for every room which message comes next when the batch is
+// written. Called under mu.
+func (c *conn) remember(b *batch) {
+	for _, m := range c.rooms {
+		at := m.cursor
+		for i := range b.n {
+			if b.member[i] == m {
+				at = b.next[i]
+			}
+		}
+		m.missing, m.missingAt = m.room.log.firstBehind(at), at
+	}
+}
+
+// skip tells the client what it will not get of the rooms whose logs have
+// overtaken it, and goes on at their heads. It reports false if that is not known:
+// then the connection has to end. Called under mu.
+func (c *conn) skip() bool {
+	for _, m := range c.rooms {
+		if !m.overtaken() {
+			continue
+		}
+		if m.missingAt != m.cursor {
+			return false
+		}
+		head, newest := m.room.log.reached()
+		if m.missing <= newest.Seq && !ablation.Off(ablation.Gap) {
+			c.queue(textFrame(wire.AppendGap(nil, m.room.id, newest.Epoch, m.missing, newest.Seq)))
+			c.hub.metrics.gaps.Inc()
+		}
+		m.cursor, m.skips = head, nil
+	}
+	return true
 }
 
 // drained goes on with the end of a connection whose close frame is written.
@@ -358,12 +397,12 @@ func (c *conn) drained() writeVerdict {
 	return writeOn
 }
 
-// overtaken tells whether a room's log has gone on without the connection.
-func (c *conn) overtaken() bool {
-	for _, m := range c.rooms {
-		if _, ok := m.room.log.read(m.cursor, m.cursor+1); !ok {
-			return true
-		}
-	}
-	return false
+// overtaken tells whether the room's log has gone on without the member.
+func (m *member) overtaken() bool {
+	_, ok := m.room.log.read(m.cursor, m.cursor+1)
+	return !ok
 }
+
+// overtaken tells whether the log of any room has gone on without the connection.
+// Called under mu.
+func (c *conn) overtaken() bool { return slices.ContainsFunc(c.rooms, (*member).overtaken) }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
+	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/wire"
 )
 
@@ -86,7 +88,7 @@ func TestWritesThatAreCutLoseNothing(t *testing.T) {
 				payload, f := frame("ab"[which])
 				m := c.rooms[which]
 				start := m.room.log.end()
-				m.room.log.append(f, hub.cfg.MaxLag)
+				m.room.log.append(f, bw.Position{}, hub.cfg.MaxLag)
 				if rapid.Bool().Draw(t, "skipped") {
 					m.skips = append(m.skips, span{start, m.room.log.end()})
 					return
@@ -132,6 +134,91 @@ func TestWritesThatAreCutLoseNothing(t *testing.T) {
 	})
 }
 
+// TestWhoFallsBehindIsTold writes to a socket that takes less than there is, while
+// the rooms' logs keep little: each message is delivered or told to be missing.
+func TestWhoFallsBehindIsTold(t *testing.T) {
+	type told struct {
+		Type          string
+		Room          int
+		Seq, From, To bw.Seq
+	}
+	gaps := 0
+	rapid.Check(t, func(t *rapid.T) {
+		hub := &Hub{cfg: DefaultConfig(), metrics: newMetrics(prometheus.NewRegistry()), sched: newScheduler()}
+		l := &narrowLink{room: -1}
+		c := &conn{hub: hub, link: l}
+		heads := make([]bw.Position, 2)
+		for i := range heads {
+			m := &member{conn: c, room: &room{hub: hub, id: bw.RoomID(i)}}
+			heads[i] = bw.Position{Epoch: 1, Seq: 7}
+			m.room.log.mark(heads[i])
+			c.rooms = append(c.rooms, m)
+		}
+		begin := slices.Clone(heads)
+		say := func(t *rapid.T, frame func(room int, head *bw.Position) []byte) {
+			i := rapid.IntRange(0, 1).Draw(t, "room")
+			payload := frame(i, &heads[i])
+			c.rooms[i].room.log.append(textFrame(payload), heads[i], minSegment)
+			c.flush(false) // as a pass of the room does
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"message": func(t *rapid.T) {
+				say(t, func(i int, head *bw.Position) []byte {
+					head.Seq++
+					text := strings.Repeat("x", rapid.SampledFrom([]int{1, 100, 700, 70_000}).Draw(t, "size"))
+					return wire.AppendMessage(nil, &bw.Message{Room: bw.RoomID(i), Epoch: head.Epoch, Seq: head.Seq, User: `{"seq":1}`, Text: text})
+				})
+			},
+			"presence": func(t *rapid.T) {
+				say(t, func(i int, head *bw.Position) []byte { return wire.AppendPresence(nil, bw.RoomID(i), 3, nil, nil) })
+			},
+			"new epoch": func(t *rapid.T) {
+				say(t, func(i int, head *bw.Position) []byte {
+					from := head.Seq + 1
+					*head = bw.Position{Epoch: head.Epoch + 1, Seq: head.Seq + 1_000}
+					return wire.AppendGap(nil, bw.RoomID(i), head.Epoch, from, head.Seq)
+				})
+			},
+			"write": func(t *rapid.T) {
+				l.room = rapid.OneOf(rapid.IntRange(0, 8), rapid.IntRange(0, 1_000), rapid.IntRange(0, 100_000)).Draw(t, "bytes")
+				c.flush(true)
+			},
+		})
+		l.room = -1
+		c.flush(true)
+		if c.phase != open {
+			t.Fatalf("the connection was closed with %v", c.code)
+		}
+		next := begin
+		for _, payload := range l.frames() {
+			var f told
+			if err := json.Unmarshal([]byte(payload), &f); err != nil {
+				t.Fatalf("got %.80q: %v", payload, err)
+			}
+			switch at := &next[f.Room]; f.Type {
+			case "message":
+				if at.Seq++; f.Seq != at.Seq {
+					t.Fatalf("got message %d of room %d, want %d", f.Seq, f.Room, at.Seq)
+				}
+			case "gap":
+				if f.From != at.Seq+1 || f.To < f.From {
+					t.Fatalf("got the gap %d to %d of room %d behind %d", f.From, f.To, f.Room, at.Seq)
+				}
+				at.Seq = f.To
+				gaps++
+			}
+		}
+		for i := range heads {
+			if next[i].Seq != heads[i].Seq {
+				t.Errorf("got as far as %d in room %d, want %d", next[i].Seq, i, heads[i].Seq)
+			}
+		}
+	})
+	if gaps == 0 {
+		t.Error("nobody fell behind")
+	}
+}
+
 // TestRoomLog holds the log to a model: what was appended from an offset on, as
 // long as it is not more than the bound behind.
 func TestRoomLog(t *testing.T) {
@@ -143,7 +230,7 @@ func TestRoomLog(t *testing.T) {
 			"append": func(t *rapid.T) {
 				f := bytes.Repeat([]byte{byte(len(model))}, rapid.IntRange(1, 2*minSegment).Draw(t, "size"))
 				model = append(model, f...)
-				log.append(f, keep)
+				log.append(f, bw.Position{}, keep)
 			},
 			"read": func(t *rapid.T) {
 				from := rapid.IntRange(0, len(model)).Draw(t, "from")

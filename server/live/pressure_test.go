@@ -2,11 +2,13 @@ package live_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -142,5 +144,94 @@ func TestWhatIsHeldElsewhereCounts(t *testing.T) {
 	end()
 	if err := s.hub.Ready(); err != nil {
 		t.Errorf("got %v when all is written, want ready", err)
+	}
+}
+
+// behind joins a room as eve, who reads nothing, and lets ada say more than the
+// room keeps and the kernel's buffers take.
+func behind(s *stand, room bw.RoomID) (eve net.Conn, last int64) {
+	s.t.Helper()
+	eve = s.dialRaw("eve", room)
+	if err := eve.(*net.TCPConn).SetReadBuffer(256 << 10); err != nil {
+		s.t.Fatal(err)
+	}
+	ada, _ := s.join("ada", room, "")
+	for n := range 1_500 {
+		ada.say(`{"type":"send","id":"m%d","text":"%s"}`, n, strings.Repeat("x", 4_000))
+		if n%10 == 9 { // who says more than he hears is slow himself
+			for range 10 {
+				last = max(last, int64(ada.await("ack").Seq))
+			}
+		}
+	}
+	return eve, last
+}
+
+// TestWhoIsSlowIsToldWhatHeMissed: a member who was too slow for a while gets a gap
+// for what the room does not keep, and then goes on.
+func TestWhoIsSlowIsToldWhatHeMissed(t *testing.T) {
+	s := newStand(t, func(c *live.Config) { c.MaxLag = 64 << 10; c.StallTimeout, c.OvertakenTimeout = time.Hour, time.Hour })
+	eve, last := behind(s, s.room("hall"))
+	gaps, at := 0, int64(-1)
+	for at < last {
+		h, err := ws.ReadHeader(eve)
+		payload := make([]byte, h.Length)
+		if _, short := io.ReadFull(eve, payload); err != nil || short != nil {
+			t.Fatalf("got the end at seq %d of %d: %v, %v", at, last, err, short)
+		}
+		var f struct {
+			Type          string
+			Seq, From, To int64
+		}
+		if h.OpCode == ws.OpText {
+			if err := json.Unmarshal(payload, &f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch f.Type {
+		case "joined":
+			at = f.Seq
+		case "message":
+			if at++; f.Seq != at {
+				t.Fatalf("got message %d, want %d", f.Seq, at)
+			}
+		case "gap":
+			if f.From != at+1 || f.To < f.From {
+				t.Fatalf("got the gap %d to %d behind %d", f.From, f.To, at)
+			}
+			at = f.To
+			gaps++
+		}
+	}
+	if gaps == 0 {
+		t.Error("got everything, want a gap")
+	}
+}
+
+// TestWhoTakesNothingIsClosed: a member whom the room has left behind, and who does
+// not read at all, is closed long before one who is only slow.
+func TestWhoTakesNothingIsClosed(t *testing.T) {
+	s := newStand(t, func(c *live.Config) { c.MaxLag = 64 << 10; c.OvertakenTimeout = 500 * time.Millisecond })
+	room := s.room("hall")
+	eve, _ := behind(s, room)
+	s.until("the room lists him no more", func() bool {
+		list, err := s.store.ListOccupants(t.Context(), room, 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list.Count == 1
+	})
+	for {
+		h, err := ws.ReadHeader(eve)
+		payload := make([]byte, h.Length)
+		if _, short := io.ReadFull(eve, payload); err != nil || short != nil {
+			t.Fatal(err, short)
+		}
+		if h.OpCode == ws.OpClose {
+			if code, _ := ws.ParseCloseFrameData(payload); code != 4100 {
+				t.Errorf("got a close with %d, want 4100", code)
+			}
+			return
+		}
 	}
 }

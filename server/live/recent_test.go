@@ -36,7 +36,7 @@ type sparse struct {
 }
 
 func (h sparse) ReadPage(_ context.Context, q history.PageQuery) (history.Page, error) {
-	page := history.Page{Epoch: 1}
+	page := history.Page{}
 	for _, seq := range h.seqs {
 		if q.Before != 0 && seq >= q.Before || q.After > 0 && seq <= q.After {
 			continue
@@ -79,7 +79,7 @@ func TestPlaybackHasNoHoles(t *testing.T) {
 			cfg, log := DefaultConfig(), shortTail{from: 31, head: 40}
 			hub := &Hub{
 				cfg:     cfg,
-				deps:    Deps{Broker: log, Playback: playback.New(log, sparse{seqs: row.history}, prometheus.NewRegistry())},
+				deps:    Deps{Broker: log, Playback: playback.New(playback.Config{Broker: log, History: sparse{seqs: row.history}, Registerer: prometheus.NewRegistry()})},
 				metrics: newMetrics(prometheus.NewRegistry()), sched: newScheduler(), pages: make(chan struct{}, 1),
 			}
 			r := &room{hub: hub, id: 1, head: bw.Position{Epoch: 1, Seq: 40}}

@@ -99,6 +99,11 @@ func (r *room) Notify(n broker.Notice) {
 		r.showTyping(n.Typing)
 		return
 	}
+	if n.ID != 0 {
+		if _, known := r.hub.told.note(n.ID, 0); known {
+			return
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.presence.add(n)
@@ -129,7 +134,7 @@ func (r *room) append(frames []byte) {
 		r.oldest, r.unpassed = 0, 0
 		return
 	}
-	r.log.append(frames, r.hub.maxLag())
+	r.log.append(frames, r.head, r.hub.maxLag())
 	if !r.waiting && !r.passing {
 		r.schedule()
 	}

@@ -1,6 +1,13 @@
 package live
 
-import "sync"
+import (
+	"bytes"
+	"strconv"
+	"sync"
+
+	bw "github.com/breakwater-chat/breakwater"
+	"github.com/breakwater-chat/breakwater/wire"
+)
 
 // Sizes of a log's segments: small for a quiet room, growing while it is busy,
 // so that a busy room's write seldom crosses from one to the next.
@@ -17,6 +24,8 @@ type roomLog struct {
 	mu       sync.Mutex
 	segments []segment
 	head     uint64
+	// newest is the room's position at the head.
+	newest bw.Position
 }
 
 // segment holds the bytes from base on. Its buffer never moves: appends stay
@@ -26,10 +35,19 @@ type segment struct {
 	buf  []byte
 }
 
-// append adds whole frames and drops what is more than keep bytes behind.
-func (l *roomLog) append(frames []byte, keep int) {
+// mark says which position the room has reached without anything to append.
+func (l *roomLog) mark(newest bw.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.newest = newest
+}
+
+// append adds whole frames, with which the room reaches the position newest, and
+// drops what is more than keep bytes behind.
+func (l *roomLog) append(frames []byte, newest bw.Position, keep int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest = newest
 	last := len(l.segments) - 1
 	if last < 0 || cap(l.segments[last].buf)-len(l.segments[last].buf) < len(frames) {
 		size := minSegment
@@ -79,6 +97,54 @@ func (l *roomLog) end() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.head
+}
+
+// reached is the end of the log and the room's position there.
+func (l *roomLog) reached() (head uint64, newest bw.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.head, l.newest
+}
+
+// firstBehind is the seq of the first message at an offset or behind it, which is
+// where a frame begins and must not have been overtaken.
+func (l *roomLog) firstBehind(offset uint64) bw.Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		if s.base+uint64(len(s.buf)) <= offset {
+			continue
+		}
+		for frames := s.buf[max(s.base, offset)-s.base:]; len(frames) > 0; {
+			end := frameEnd(frames, 1)
+			if seq, ok := seqIn(frames[:end]); ok {
+				return seq
+			}
+			frames = frames[end:]
+		}
+	}
+	return l.newest.Seq + 1
+}
+
+// seqIn reads the seq of a message's frame, or the first one of a gap's.
+func seqIn(frame []byte) (bw.Seq, bool) {
+	for _, kind := range []struct{ begins, field string }{
+		{`{"type":"message",`, `"seq":`},
+		{`{"type":"gap",`, `"from":`},
+	} {
+		begins := bytes.Index(frame[:min(len(frame), wire.MaxFrameHeader+len(kind.begins))], []byte(kind.begins))
+		if begins < 0 {
+			continue
+		}
+		_, number, _ := bytes.Cut(frame[begins:], []byte(kind.field))
+		n := 0
+		for n < len(number) && '0' <= number[n] && number[n] <= '9' {
+			n++
+		}
+		seq, err := strconv.ParseInt(string(number[:n]), 10, 64)
+		return bw.Seq(seq), err == nil
+	}
+	return 0, false
 }
 
 // held is the memory that the log holds, in bytes.

@@ -22,6 +22,7 @@ import (
 	"github.com/breakwater-chat/breakwater/broker"
 	"github.com/breakwater-chat/breakwater/broker/membroker"
 	"github.com/breakwater-chat/breakwater/history/sqlitefts"
+	"github.com/breakwater-chat/breakwater/server/lease"
 	"github.com/breakwater-chat/breakwater/server/live"
 	"github.com/breakwater-chat/breakwater/server/playback"
 	"github.com/breakwater-chat/breakwater/store"
@@ -40,8 +41,20 @@ type stand struct {
 	reg   *prometheus.Registry
 	// allow answers the question whether a user may send.
 	refuse atomic.Bool
+	// slow, while it is held, keeps back what the store knows of rooms.
+	slow   sync.RWMutex
 	broker *lateBroker
+	seat   *seat
 }
+
+// seat is the server's lease, whose standing can be over.
+type seat struct {
+	*lease.Keeper
+	lapsed atomic.Bool
+}
+
+// Standing implements live.Lease.
+func (s *seat) Standing() bool { return !s.lapsed.Load() && s.Keeper.Standing() }
 
 // lateBroker answers sends when it is let to.
 type lateBroker struct {
@@ -64,6 +77,8 @@ func (s *stand) Allow(bw.Name) (time.Duration, bool) { return time.Second, !s.re
 
 // FindRoom implements live.Rooms.
 func (s *stand) FindRoom(ctx context.Context, id bw.RoomID) (bw.Room, error) {
+	s.slow.RLock()
+	defer s.slow.RUnlock()
 	found, err := s.store.FindRoom(ctx, id)
 	return found.Room, err
 }
@@ -72,6 +87,7 @@ func newStand(t *testing.T, change func(*live.Config)) *stand {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	s := &stand{t: t, reg: prometheus.NewRegistry()}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -83,8 +99,9 @@ func newStand(t *testing.T, change func(*live.Config)) *stand {
 	must(err)
 	messages, err := sqlitefts.Open(ctx, sqlitefts.Config{Path: filepath.Join(dir, "messages.db")})
 	must(err)
-	identity, err := s.store.Register(ctx, "test", time.Hour)
+	keeper, err := lease.Take(ctx, lease.Config{Server: "test", TTL: time.Hour, Registerer: s.reg, Log: log}, s.store)
 	must(err)
+	s.seat = &seat{Keeper: keeper}
 	b := membroker.New(membroker.Config{}, messages)
 	s.broker = &lateBroker{Broker: b}
 	cfg := live.DefaultConfig()
@@ -92,14 +109,15 @@ func newStand(t *testing.T, change func(*live.Config)) *stand {
 		change(&cfg)
 	}
 	s.hub, err = live.New(cfg, live.Deps{
-		Broker: s.broker, Playback: playback.New(s.broker, messages, s.reg), Members: s.store, Identity: identity, Rooms: s, Sends: s,
-		Registerer: s.reg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Broker: s.broker, Playback: playback.New(playback.Config{Broker: s.broker, History: messages, Registerer: s.reg}), Members: s.store, Lease: s.seat, Rooms: s, Sends: s,
+		Registerer: s.reg, Log: log,
 	})
 	must(err)
 	server := httptest.NewServer(http.HandlerFunc(s.upgrade))
 	s.url = server.URL
 	t.Cleanup(func() {
 		must(s.hub.Close())
+		must(keeper.Release())
 		server.Close()
 		must(b.Close())
 		must(messages.Close())
@@ -148,21 +166,22 @@ func (s *stand) room(name bw.Name) bw.RoomID {
 
 // frame is any frame of the server.
 type frame struct {
-	Type      string
-	ID        string
-	Room      bw.RoomID
-	Epoch     bw.Epoch
-	Seq       bw.Seq
-	User      bw.Name
-	Users     int
-	Text      string
-	Code      string
-	Duplicate bool
-	Recovered bool
-	Messages  []bw.Message
-	Joined    []bw.Name
-	Left      []bw.Name
-	Next      *bw.Seq
+	Type       string
+	ID         string
+	Room       bw.RoomID
+	Epoch      bw.Epoch
+	Seq        bw.Seq
+	User       bw.Name
+	Users      int
+	Text       string
+	Code       string
+	RetryAfter int `json:"retry_after_ms"`
+	Duplicate  bool
+	Recovered  bool
+	Messages   []bw.Message
+	Joined     []bw.Name
+	Left       []bw.Name
+	Next       *bw.Seq
 }
 
 // person is a client.

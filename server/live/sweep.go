@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/wire"
 )
 
@@ -12,7 +13,7 @@ import (
 // looks at one in sweepParts of the connections, so that pings are spread.
 const (
 	tickLength = 10 * time.Millisecond
-	sweepEvery = 100 * time.Millisecond
+	sweepEvery = admission.OverloadLook
 	sweepParts = 5
 )
 
@@ -26,12 +27,13 @@ func elapsed(now, then uint32) int32 { return int32(now - then) }
 
 func ticks(d time.Duration) int32 { return int32(d / tickLength) }
 
-// sweep looks after pings, silence, stalls, expired tokens and empty rooms.
+// sweep looks after pings, silence, stalls, expired tokens, empty rooms and the
+// server's standing.
 func (h *Hub) sweep() {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var trim trimmer
-	last := h.tick()
+	last, lapsed := h.tick(), 0
 	for part := 0; ; part = (part + 1) % sweepParts {
 		select {
 		case <-ticker.C:
@@ -43,6 +45,14 @@ func (h *Hub) sweep() {
 			h.forgive(now)
 		}
 		last = now
+		h.overload.Look(time.Now())
+		// Counted, not timed: what the process was stopped does not count.
+		if lapsed++; h.deps.Lease.Standing() {
+			lapsed = 0
+		}
+		if lapsed > int(h.cfg.FencedLimit/sweepEvery) {
+			h.sendElsewhere()
+		}
 		for c := range h.table.part(part, sweepParts) {
 			c.look(now, clock)
 		}
@@ -63,6 +73,13 @@ func (h *Hub) forgive(now uint32) {
 		c.mu.Lock()
 		c.since = now
 		c.mu.Unlock()
+	}
+}
+
+// sendElsewhere closes all connections of a server that cannot get its place back.
+func (h *Hub) sendElsewhere() {
+	for c := range h.table.all() {
+		c.closeWith(wire.CloseFenced, "")
 	}
 }
 
@@ -101,6 +118,10 @@ func (c *conn) look(now uint32, clock int64) {
 	cfg := &c.hub.cfg
 	c.mu.Lock()
 	phase, armed, since, grace := c.phase, c.armed, c.since, closeGrace
+	patience := cfg.StallTimeout
+	if armed && c.overtaken() {
+		patience = min(patience, cfg.OvertakenTimeout)
+	}
 	if c.code == wire.CloseSlowConsumer && !c.finished {
 		grace = cfg.StallTimeout // what tells it why stands behind what it is slow to take
 	}
@@ -117,7 +138,7 @@ func (c *conn) look(now uint32, clock int64) {
 		c.closeWith(wire.CloseTokenExpired, "")
 	case quiet >= ticks(cfg.SilenceTimeout):
 		c.closeWith(wire.CloseSilent, "")
-	case armed && elapsed(now, since) > ticks(cfg.StallTimeout):
+	case armed && elapsed(now, since) > ticks(patience):
 		c.closeWith(wire.CloseSlowConsumer, "")
 	case quiet >= ticks(cfg.PingInterval) && elapsed(now, c.pinged.Load()) >= ticks(cfg.PingInterval):
 		c.pinged.Store(now)
@@ -151,8 +172,10 @@ func (t *trimmer) look(connections int64) {
 
 // Drain announces the end to all connections, waits until they have left or the
 // window is over, and closes those that stayed with `draining`; sends that are
-// under way are answered first. New connections are not admitted any more. It
-// returns when all connections are gone, or soon after ctx has ended.
+// under way are answered first. New connections are not admitted any more. Who goes
+// leaves no room by it: he comes back somewhere else, most likely, and was never gone;
+// of the others the janitor of another server tells. It returns when all connections
+// are gone, or soon after ctx has ended.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(true)
 	for c := range h.table.all() {

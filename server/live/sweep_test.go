@@ -100,7 +100,7 @@ func TestCrowdedLogsLetMembersLagLess(t *testing.T) {
 	var log roomLog
 	fill := func() int {
 		for range 100 {
-			log.append(make([]byte, 64<<10), hub.maxLag())
+			log.append(make([]byte, 64<<10), bw.Position{}, hub.maxLag())
 		}
 		return log.held()
 	}

@@ -5,47 +5,74 @@
 // What is read here has no hole all the same: where the history ends short of
 // the tail the answer ends there, too, and says that there is more. Only what was
 // said last before the log lost its memory nobody misses, until the history has it.
+//
+// The history is read by pages that are aligned by seq, through caches (see pages).
+// What they show is what the history has, or had 1.5 s ago: to a reader a cache is a
+// history that lags.
 package playback
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/broker"
+	"github.com/breakwater-chat/breakwater/cache"
 	"github.com/breakwater-chat/breakwater/history"
-	"github.com/breakwater-chat/breakwater/wire"
 )
 
 // tailSlack is for messages that come while the tail is read.
 const tailSlack = 50
 
-// Sources of what was read, as the metric names them.
+// Where messages are looked for, as the metric names it: pages in the cache of the
+// process, if it has not got them in that of all servers, and then in the history.
 const (
 	sourceTail    = "tail"
+	sourceNear    = "near"
+	sourceShared  = "shared"
 	sourceHistory = "history"
 )
 
-// Reader reads the messages of all rooms.
-type Reader struct {
-	broker  broker.Broker
-	history history.History
-	reads   *prometheus.CounterVec
+// Config is what a reader reads; all of it stays the caller's.
+type Config struct {
+	Broker  broker.Broker
+	History history.History
+	// Caches keep pages of the history: first one of this process, then the one that
+	// all servers share, if there is one. Without any each read is one of the history.
+	Caches     []cache.Cache
+	Registerer prometheus.Registerer
+	Log        *slog.Logger // nil logs nothing
 }
 
-// New makes a reader; broker and history stay the caller's.
-func New(b broker.Broker, h history.History, reg prometheus.Registerer) *Reader {
-	r := &Reader{broker: b, history: h, reads: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "breakwater_playback_reads_total", Help: "Reads of messages that no room had in memory, by where they were found.",
-	}, []string{"source"})}
-	reg.MustRegister(r.reads)
-	for _, source := range []string{sourceTail, sourceHistory} {
-		r.reads.WithLabelValues(source)
-	}
-	return r
+// Reader reads the messages of all rooms.
+type Reader struct {
+	broker broker.Broker
+	pages  *pages
+	reads  *prometheus.CounterVec
 }
+
+// New makes a reader.
+func New(cfg Config) *Reader {
+	reads := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "breakwater_playback_reads_total", Help: "Reads of messages that no room had in memory, by where they were looked for.",
+	}, []string{"source"})
+	waits := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "breakwater_playback_waits_total", Help: "Reads of pages that waited for another server to read the same.",
+	})
+	cfg.Registerer.MustRegister(reads, waits)
+	for _, source := range []string{sourceTail, sourceNear, sourceShared, sourceHistory} {
+		reads.WithLabelValues(source)
+	}
+	log := cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	return &Reader{broker: cfg.Broker, pages: newPages(cfg.History, cfg.Caches, reads, waits, log), reads: reads}
+}
+
+// Close ends what is being read from the history.
+func (r *Reader) Close() { r.pages.tiers.Close() }
 
 // Follows tells whether no message can be missing between two positions, as far
 // as they tell. Within an epoch seqs have no holes; a new one begins anywhere
@@ -92,24 +119,23 @@ func (r *Reader) Missed(ctx context.Context, room bw.RoomID, last bw.Position, l
 	if tail.Complete {
 		r.reads.WithLabelValues(sourceTail).Inc()
 		all = tail.Messages
-	} else if page, err := r.readHistory(ctx, history.PageQuery{Room: room, After: afterSeq(last.Seq), Limit: limit}); err == nil {
+	} else if page, err := r.pages.after(ctx, room, last.Seq, topOf(tail), tail.Begins, limit); err == nil {
 		all = merge(page.Messages, tail.Messages)
 	}
 	read := continued(tail, all, last)
 	return read[:min(len(read), limit)], nil
 }
 
-// afterSeq is how a page behind a seq is asked for.
-func afterSeq(seq bw.Seq) bw.Seq {
-	if seq == 0 {
-		return wire.FromStart
+// topOf is the newest seq that the history has to have, as far as a tail tells; 0 if
+// it tells nothing.
+func topOf(tail broker.Tail) bw.Seq {
+	switch {
+	case len(tail.Messages) > 0:
+		return tail.Messages[0].Seq - 1
+	case tail.Head.Seq < tail.Begins: // nothing was said in this life of the log
+		return 0
 	}
-	return seq
-}
-
-func (r *Reader) readHistory(ctx context.Context, q history.PageQuery) (history.Page, error) {
-	r.reads.WithLabelValues(sourceHistory).Inc()
-	return r.history.ReadPage(ctx, q)
+	return tail.Head.Seq
 }
 
 // unbroken returns the newest of the messages between which nothing is missing,
@@ -149,4 +175,12 @@ func upTo(all []bw.Message, last bw.Seq) []bw.Message {
 		n--
 	}
 	return all[:n:n]
+}
+
+// downTo leaves out what is older than a seq.
+func downTo(all []bw.Message, first bw.Seq) []bw.Message {
+	for len(all) > 0 && all[0].Seq < first {
+		all = all[1:]
+	}
+	return all
 }

@@ -15,6 +15,7 @@ export class PeopleView {
   #model = null;
   #timer = null;
   #due = false;
+  #meanwhile = null; // what has changed in the room whose list is being loaded
 
   constructor(api, me) {
     this.#api = api;
@@ -28,13 +29,12 @@ export class PeopleView {
   }
 
   /** Takes a presence event of any room. Names are capped by the server, the count is not. */
-  changed(model, { joined, left, users }) {
-    for (const name of joined) model.people.add(name);
-    for (const name of left) model.people.delete(name);
-    model.users = users;
+  changed(model, event) {
+    apply(model, event);
+    if (this.#meanwhile?.model === model) this.#meanwhile.events.push(event);
     if (model !== this.#model) return;
     this.#render();
-    if (model.people.size !== users && model.people.size < shownAtMost) this.reload(reloadMs);
+    if (model.people.size !== event.users && model.people.size < shownAtMost) this.reload(reloadMs);
   }
 
   /** Asks for the list anew, at a random moment, since everyone in the room may do so now. */
@@ -50,6 +50,8 @@ export class PeopleView {
   async #load(model) {
     this.#due = false;
     if (!model) return;
+    const meanwhile = { model, events: [] };
+    this.#meanwhile = meanwhile;
     try {
       const { users, count } = await this.#api.users(model.id, { limit: shownAtMost });
       model.people = new Set(users.map((user) => user.name));
@@ -57,6 +59,8 @@ export class PeopleView {
     } catch {
       return; // the next presence event or reconnect asks again
     }
+    // The list may be from before what was told while it was on its way.
+    for (const event of meanwhile.events) apply(model, event);
     if (model === this.#model) this.#render();
   }
 
@@ -82,4 +86,10 @@ export class PeopleView {
       name === this.#me ? h('span', { class: 'you' }, 'you') : null,
       h('span', { class: 'here', 'aria-hidden': 'true' }));
   }
+}
+
+function apply(model, { joined, left, users }) {
+  for (const name of joined) model.people.add(name);
+  for (const name of left) model.people.delete(name);
+  model.users = users;
 }
