@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,6 +106,12 @@ type Server struct {
 	tls     *tls.Config
 	files   map[string]file
 	scrape  fasthttp.RequestHandler
+
+	// mu guards what Serve and Shutdown tell each other: fasthttp forgets a Shutdown that
+	// comes before its Serve, and would serve for ever.
+	mu      sync.Mutex
+	gate    *gate
+	stopped bool
 }
 
 // New makes a server; Serve starts it.
@@ -149,13 +156,17 @@ func maxBody(l wire.Limits) int {
 	return 1 << 30
 }
 
-// Serve answers on the listener until Shutdown or the listener's end, and closes it.
+// Serve answers on the listener until Shutdown or the listener's end, and closes it;
+// after Shutdown it closes it at once. It is called once.
 func (s *Server) Serve(ln net.Listener) error {
 	g, err := newGate(ln, s.cfg.MaxSilent, s.cfg.RequestTimeout, s.metrics)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = g.Close() }() // Shutdown has, and told of its error; the listener's own end has not
+	if !s.opened(g) {
+		return nil
+	}
 	var in net.Listener = g
 	if s.tls != nil {
 		in = tls.NewListener(g, s.tls)
@@ -166,10 +177,32 @@ func (s *Server) Serve(ln net.Listener) error {
 	return nil
 }
 
+// opened tells whether the gate is to be served.
+func (s *Server) opened(g *gate) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = g
+	return !s.stopped
+}
+
+// stop ends accepting, now or when Serve comes.
+func (s *Server) stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.gate == nil {
+		return nil
+	}
+	return s.gate.Close()
+}
+
 // Shutdown stops accepting, lets running requests end, and closes the rest when
-// ctx ends.
+// ctx ends. A Serve that has not begun yet will not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.readers.reading.stop()
+	if err := s.stop(); err != nil {
+		return fmt.Errorf("closing the listener: %w", err)
+	}
 	if err := s.http.ShutdownWithContext(ctx); err != nil {
 		return fmt.Errorf("stopping HTTP: %w", err)
 	}
