@@ -1,7 +1,10 @@
 // When to come back after a connection was lost.
 
 const names = {
+  1002: 'protocol_error',
+  1003: 'protocol_error',
   1006: 'network',
+  1007: 'protocol_error',
   1009: 'frame_too_big',
   4000: 'protocol_error',
   4001: 'unauthorized',
@@ -18,14 +21,14 @@ const names = {
 
 /**
  * What a close code asks of the client:
- * `stop` (40xx), `refresh` (4002: with a fresh token), `shrink` (a message was too big: without it),
+ * `stop` (40xx, and framing that RFC 6455 forbids), `refresh` (4001, 4002: with a fresh token), `shrink` (a message was too big: without it),
  * `at_once` (42xx) or `backoff` (41xx, a lost network, and everything unknown).
  */
 export function classifyClose(code) {
   const reason = names[code] ?? (code >= 4000 ? `close_${code}` : 'network');
-  if (code === 4002) return { action: 'refresh', reason };
+  if (code === 4001 || code === 4002) return { action: 'refresh', reason };
   if (code === 4003 || code === 1009) return { action: 'shrink', reason };
-  if (code >= 4000 && code < 4100) return { action: 'stop', reason };
+  if ([1002, 1003, 1007].includes(code) || (code >= 4000 && code < 4100)) return { action: 'stop', reason };
   if (code >= 4200 && code < 4300) return { action: 'at_once', reason };
   return { action: 'backoff', reason };
 }

@@ -50,6 +50,7 @@ export class ChatClient {
     const api = new ChatApi({ baseUrl, fetch: this.#env.fetch });
     this.#connection = new Connection(this.#env, {
       target: () => this.#target(),
+      further: () => this.#further(),
       token: getToken,
       probe: (path, token) => api.probe(path, token),
       opened: () => this.#opened(),
@@ -197,11 +198,15 @@ export class ChatClient {
     return `/v1/chatrooms/${feed.id}/join?${params}`;
   }
 
+  #further() {
+    const others = [...this.#feeds.values()].filter((feed) => feed.live && feed.id !== this.#dialled);
+    return others.map((feed) => ({ type: 'join', room: feed.id, since: feed.since }));
+  }
+
   #opened() {
     for (const room of this.rooms) {
       if (room !== this.#dialled) this.#joinLive(room);
     }
-    if (!this.#feeds.has(this.#dialled)) this.#leaveLive(this.#dialled); // left while connecting
   }
 
   #lost() {
@@ -256,7 +261,11 @@ export class ChatClient {
     const feed = this.#feeds.get(frame.room);
     switch (frame.type) {
       case 'message': feed?.message(frame); break;
-      case 'joined': if (feed) this.#joined(feed, frame); this.#requests.answer(frame); break;
+      case 'joined':
+        if (feed) this.#joined(feed, frame);
+        else this.#leaveLive(frame.room); // left while it was joined
+        this.#requests.answer(frame);
+        break;
       case 'ack': this.#sender.settle(frame); break;
       case 'gap': feed?.gap(frame); break;
       case 'history':

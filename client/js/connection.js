@@ -1,12 +1,13 @@
 // One logical connection: a WebSocket that is replaced whenever it is lost. It knows nothing of rooms
 // or messages; `hooks` tells it where to connect and receives frames.
 //
-// hooks: target() -> path of the first join or null; token({rejected}) -> promise of a bearer token;
-//        probe(path, token) -> rejects with the reason why an upgrade fails; opened(); frame(object);
-//        lost(); state(object); unavailable(code) -> true when another target is worth a try;
-//        shrink() -> true when a message that was too big has been taken out.
+// hooks: target() -> path of the first join or null; further() -> the joins of the other rooms;
+//        token({rejected}) -> promise of a bearer token; probe(path, token) -> rejects with the reason why
+//        an upgrade fails; opened(); frame(object); lost(); state(object); unavailable(code) -> true when
+//        another target is worth a try; shrink() -> true when a message that was too big has been taken out.
 
 import { classifyClose, fullJitter } from './backoff.js';
+import { Handover } from './handover.js';
 
 const CONNECTING = 'connecting', OPEN = 'open', WAITING = 'waiting', CLOSED = 'closed';
 
@@ -23,8 +24,10 @@ export class Connection {
   #timer = null;
   #notBefore = 0; // a Retry-After that nothing may cut short
   #drain = null; // {until, timer} while the server empties itself
+  #handover = null; // the connection that is to take over
   #token = null;
   #rejected = null;
+  #doubted = false; // a token was refused on a connection, and none has lasted since
 
   constructor(env, hooks, options) {
     this.#env = env;
@@ -39,6 +42,7 @@ export class Connection {
     this.#wanted = true;
     this.#attempt = 0;
     this.#rejected = null;
+    this.#doubted = false;
     this.#dial();
   }
 
@@ -70,15 +74,56 @@ export class Connection {
   /** The server asks to be left: at a random moment within the window, before it closes. */
   drainWithin(ms) {
     if (this.#drain?.timer) return;
-    const leave = () => {
-      this.#abandon(1000);
-      this.#set(CONNECTING, { reason: 'draining' });
-      this.#dial();
-    };
     this.#drain = {
       until: this.#env.clock.now() + ms,
-      timer: this.#env.clock.setTimeout(leave, this.#env.random() * ms),
+      timer: this.#env.clock.setTimeout(() => this.#handOver(), this.#env.random() * ms),
     };
+  }
+
+  // The next connection is in all rooms before this one ends. Where that cannot be, it is tried again in
+  // what is left of the window, and at last this one stays until the server closes it.
+  async #handOver() {
+    const generation = this.#generation;
+    try {
+      const token = await this.#hooks.token({});
+      if (generation !== this.#generation) return;
+      const url = this.#options.url + this.#hooks.target();
+      this.#handover = new Handover(this.#env, {
+        url, token, joins: this.#hooks.further(), timeoutMs: this.#options.connectTimeoutMs,
+      }, {
+        ready: (socket, frames) => this.#takeOver(socket, token, frames),
+        failed: () => this.#handOverLater(),
+      });
+    } catch { // no token, or none that can be put into a request
+      if (generation === this.#generation) this.#handOverLater();
+    }
+  }
+
+  #handOverLater() {
+    const { clock, random } = this.#env;
+    this.#handover = null;
+    const left = this.#drain.until - clock.now() - this.#options.baseMs;
+    if (left > 0) this.#drain.timer = clock.setTimeout(() => this.#handOver(), this.#options.baseMs + random() * left);
+  }
+
+  #takeOver(socket, token, frames) {
+    this.#handover = null; // or it would be abandoned, too
+    this.#settle();
+    const generation = this.#generation + 1;
+    this.#abandon(1000);
+    if (this.#generation !== generation) { // the application has ended it, hearing that the old one is lost
+      socket.close(1000);
+      return;
+    }
+    this.#drain = null;
+    this.#token = token;
+    this.#openedAt = this.#env.clock.now();
+    this.#attach(socket);
+    for (const frame of frames) {
+      this.#take(frame);
+      if (this.#socket !== socket) return; // the application has ended it
+    }
+    this.#hooks.opened();
   }
 
   async #dial() {
@@ -117,10 +162,14 @@ export class Connection {
       this.stop('protocol_error');
       return;
     }
-    this.#socket = socket;
     this.#openedAt = null;
     this.#timer = clock.setTimeout(() => this.#refused(path), this.#options.connectTimeoutMs);
+    this.#attach(socket, path);
     socket.onopen = () => this.#opened();
+  }
+
+  #attach(socket, path) {
+    this.#socket = socket;
     socket.onmessage = (event) => this.#frame(event.data);
     socket.onclose = (event) => (this.#openedAt === null ? this.#refused(path) : this.#lost(event.code));
   }
@@ -141,6 +190,10 @@ export class Connection {
       this.#lost(1006); // what cannot be read means that the stream cannot be trusted
       return;
     }
+    this.#take(frame);
+  }
+
+  #take(frame) {
     if (frame.type === 'drain') this.drainWithin(frame.within_ms);
     this.#hooks.frame(frame);
   }
@@ -177,13 +230,26 @@ export class Connection {
 
   #lost(code) {
     const { action, reason } = classifyClose(code);
-    if (this.#env.clock.now() - this.#openedAt >= this.#options.stableMs) this.#attempt = 0;
+    this.#settle();
     this.#abandon(1000);
-    if (action === 'stop') this.stop(reason);
-    else if (action === 'refresh') this.#refreshThen(this.#attempt === 0 ? this.#spread() : this.#backoff(), reason);
+    if (action === 'stop' || (code === 4001 && this.#doubted)) this.stop(reason);
+    else if (action === 'refresh') this.#doubt(reason);
     else if (action === 'shrink' && !this.#hooks.shrink()) this.stop(reason);
     else if (action === 'at_once' && this.#attempt === 0) this.#wait(this.#spread(), reason);
     else this.#wait(this.#backoff(), reason);
+  }
+
+  // What went wrong before a connection that lasted counts no more.
+  #settle() {
+    if (this.#env.clock.now() - this.#openedAt < this.#options.stableMs) return;
+    this.#attempt = 0;
+    this.#doubted = false;
+  }
+
+  // A short-lived token may expire again and again; one that is fresh and unauthorized stays so.
+  #doubt(reason) {
+    this.#doubted = true;
+    this.#refreshThen(this.#attempt === 0 ? this.#spread() : this.#backoff(), reason);
   }
 
   #refreshThen(delay, reason) {
@@ -215,6 +281,8 @@ export class Connection {
     const socket = this.#socket;
     const wasOpen = this.#openedAt !== null;
     this.#generation++;
+    this.#handover?.cancel();
+    this.#handover = null;
     clock.clearTimeout(this.#timer);
     if (this.#drain) {
       clock.clearTimeout(this.#drain.timer);

@@ -44,7 +44,7 @@ export interface Member {
 /** Anything that was refused, over HTTP or the WebSocket. */
 export class ChatError extends Error {
   constructor(code: string, detail?: string, options?: { status?: number; retryAfterMs?: number; cause?: unknown });
-  /** A code of the contract, or `network`, `timeout`, `closed`, `outbox_full`. */
+  /** A code of the contract, or `network`, `timeout`, `closed`, `outbox_full`, `unconfirmed`. */
   readonly code: string;
   /** The HTTP status, 0 where there was none. */
   readonly status: number;

@@ -40,14 +40,16 @@ export class RoomFeed {
     const resumed = this.seq !== null;
     this.lost();
     this.live = true;
+    // Another connection may have brought more since this one asked, even of a later life of the room.
+    if (recovered && resumed && epoch < this.epoch) return;
     if (recovered && resumed) {
       messages = messages.filter((m) => m.seq > this.seq);
     } else {
       if (resumed) this.#hooks.reset();
       this.seenFrom = messages.length > 0 ? messages[0].seq - 1 : seq;
     }
+    this.seq = recovered && resumed && epoch === this.epoch ? Math.max(seq, this.seq) : seq;
     this.epoch = epoch;
-    this.seq = seq;
     if (messages.length > 0) this.#hooks.deliver(messages, true);
   }
 

@@ -121,13 +121,14 @@ export class Sender {
 
   #postpone(item, retryAfterMs) {
     item.attempts = (item.attempts ?? 0) + 1;
-    const ms = retryAfterMs ?? leastRetryMs + fullJitter(item.attempts, this.#options, this.#env.random);
+    // Not less than the server asks for, more each time, and with jitter: many may have been refused together.
+    const ms = Math.max(retryAfterMs ?? 0, leastRetryMs) + fullJitter(item.attempts - 1, this.#options, this.#env.random);
     this.#mark(item, 'queued');
     if (this.#blocked.has(item.room)) return;
     this.#blocked.set(item.room, this.#env.clock.setTimeout(() => {
       this.#unblock(item.room);
       this.flush(item.room);
-    }, Math.max(ms, leastRetryMs)));
+    }, ms));
   }
 
   #rejoin(item) {
@@ -146,7 +147,8 @@ export class Sender {
   }
 
   // The server remembers an id for some minutes and for one epoch. A message that was tried before that
-  // is looked for in the room's history from where it was tried, unless that has passed by already.
+  // is looked for in the room's history from where it was tried, unless that has passed by already. Where
+  // the history cannot tell it is refused: sent again in silence it might be stored twice.
   async #settleOld(feed) {
     const now = this.#env.clock.now();
     const old = this.#outbox.items(feed.id).filter((item) => item.status === 'queued' && item.base
@@ -156,9 +158,13 @@ export class Sender {
     let after = Math.min(...old.map((item) => item.base.seq));
     for (let page = 0; page < maxPages && after < feed.seenFrom; page++) {
       const { messages } = await this.#hooks.page(feed.id, after, pageSize);
-      if (messages.length === 0) return;
+      if (messages.length === 0) break;
       for (const m of messages) if (this.#hooks.own(m)) this.settle(m);
       after = messages.at(-1).seq;
+    }
+    if (after >= feed.seenFrom) return;
+    for (const item of old) {
+      if (this.#outbox.get(item.id) === item) this.refuse(item, 'unconfirmed', 'The message may or may not have been sent.');
     }
   }
 }

@@ -1,13 +1,11 @@
 package browser
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/breakwater-chat/breakwater/integration/harness"
 )
@@ -19,26 +17,13 @@ const patience = 60 * time.Second
 var binary harness.Binary
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
+	os.Exit(harness.Main(func(folder string) (_ int, err error) {
 		if _, err := exec.LookPath("chromium"); err != nil {
-			fmt.Fprintln(os.Stderr, "browser tests need Chromium: no executable named chromium in PATH (Debian: apt-get install chromium)")
-			return 1
+			return 1, errors.New("browser tests need Chromium: no executable named chromium in PATH (Debian: apt-get install chromium)")
 		}
-		folder, err := os.MkdirTemp("", "breakwater-browser-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(folder)
 		if binary, err = harness.Build(folder, "breakwater"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			return 1, err
 		}
-		status := m.Run()
-		if err := goleak.Find(); err != nil && status == 0 {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return status
-	}())
+		return m.Run(), nil
+	}))
 }

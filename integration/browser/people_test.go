@@ -43,6 +43,8 @@ func TestUnreadTypingAndPresence(t *testing.T) {
 	ann.Create("Two")
 	bob.SignUp()
 	bob.Enter("One")
+	// Who is gone again before the others were told of him is not told of at all.
+	ann.waitFor("Bob to be told of", find("room-item", with("name", "One"))+".textContent.includes('2 people')")
 
 	bob.Say("Anyone here?")
 	ann.waitFor("an unread message", find("room-item", with("name", "One"), with("unread", 1)))
@@ -53,8 +55,49 @@ func TestUnreadTypingAndPresence(t *testing.T) {
 	ann.write("composer", "I am")
 	bob.waitFor("Ann typing", find("typing-line")+".textContent === 'Ann is typing…'")
 	bob.click("leave-button")
+	bob.waitFor("to have left", "!"+find("leave-button")+".checkVisibility()")
 	ann.waitFor("Bob gone", "!"+find("person", with("user", "Bob")))
 	ann.waitFor("one person", find("people-count")+".textContent === '1'")
+}
+
+// holdLists lets the page wait for user lists that it has asked for, until window.letGo is called.
+const holdLists = `{
+	const real = window.fetch;
+	const held = new Promise((go) => { window.letGo = go; });
+	window.fetch = async (...args) => {
+		const answer = await real(...args);
+		if (!String(args[0]).includes('/users')) return answer;
+		window.listRead = true;
+		await held;
+		return answer;
+	};
+}`
+
+// TestAListThatComesLate: who has left while the list was on its way is not in it any more.
+func TestAListThatComesLate(t *testing.T) {
+	address := binary.Start(t).Address()
+	ann := newPerson(t, "Ann", address)
+	bob := newPerson(t, "Bob", address)
+	cid := newPerson(t, "Cid", address)
+	ann.SignUp()
+	ann.Create("One")
+	ann.Create("Two")
+	bob.SignUp()
+	bob.Enter("One")
+	ann.waitFor("Bob to be told of", find("room-item", with("name", "One"))+".textContent.includes('2 people')")
+	cid.SignUp()
+	ann.play("holding lists back", holdLists)
+	ann.click("room-item", with("name", "One"))
+	ann.waitFor("the list to be read", "window.listRead === true")
+	ann.waitFor("Bob in the list", find("person", with("user", "Bob")))
+	bob.click("leave-button")
+	ann.waitFor("Bob gone", "!"+find("person", with("user", "Bob")))
+	ann.play("letting the list come", "window.letGo()")
+	cid.Enter("One")
+	ann.waitFor("Cid in the list", find("person", with("user", "Cid")))
+	if see[bool](ann, find("person", with("user", "Bob"))+" !== null") {
+		t.Error("Bob is in the list again")
+	}
 }
 
 // TestPhone: the page fits a narrow screen, and the rooms are a drawer that the keyboard can close.

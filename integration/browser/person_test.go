@@ -36,6 +36,14 @@ const violations = `addEventListener('securitypolicyviolation',
 
 func newPerson(t *testing.T, name, host string) *person {
 	t.Helper()
+	p := newBrowser(t, name, host)
+	p.do("opening the page", chromedp.Navigate("http://"+host+"/"))
+	return p
+}
+
+// newBrowser is a person who has not opened a page yet.
+func newBrowser(t *testing.T, name, host string) *person {
+	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
@@ -57,7 +65,6 @@ func newPerson(t *testing.T, name, host string) *person {
 		page.AddScriptToEvaluateOnNewDocumentParams{Source: violations}); err != nil {
 		t.Fatalf("%s: starting the browser: %v", name, err)
 	}
-	p.do("opening the page", chromedp.Navigate("http://"+host+"/"))
 	return p
 }
 

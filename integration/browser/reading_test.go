@@ -63,7 +63,7 @@ func findAndJump(t *testing.T, ann *person, total int) {
 		t.Errorf("the hit's text: got %q, want %q", got, needle)
 	}
 	ann.click("hit", with("seq", 20))
-	ann.waitFor("the message in focus", "document.activeElement.dataset.seq === '20'")
+	ann.waitFor("the message in focus", "document.activeElement === "+find("message", with("seq", 20))) // the hit that was clicked has its seq, too
 	if got := see[string](ann, find("room-title")+".textContent"); got != "Library" {
 		t.Errorf("room after the jump: got %q, want Library", got)
 	}

@@ -25,9 +25,9 @@ test('full jitter stays below min(cap, base·2^attempt) and reaches over all of 
 
 test('close codes fall into their classes', () => {
   const want = {
-    4000: 'stop', 4001: 'stop', 4002: 'refresh', 4003: 'shrink', 4004: 'stop', 4099: 'stop',
+    4000: 'stop', 4001: 'refresh', 4002: 'refresh', 4003: 'shrink', 4004: 'stop', 4099: 'stop',
     4100: 'backoff', 4101: 'backoff', 4102: 'backoff', 4200: 'at_once', 4201: 'at_once', 4202: 'at_once',
-    1006: 'backoff', 1001: 'backoff', 1009: 'shrink', 1011: 'backoff',
+    1006: 'backoff', 1001: 'backoff', 1002: 'stop', 1003: 'stop', 1007: 'stop', 1009: 'shrink', 1011: 'backoff',
   };
   for (const [code, action] of Object.entries(want)) {
     assert.equal(classifyClose(Number(code)).action, action, `close code ${code}`);
@@ -80,27 +80,6 @@ test('every room is resumed from where it was', async () => {
   assert.deepEqual(again.since, { epoch: 9, seq: 41 });
 });
 
-test('the drain window is used at a random moment, before the server closes', async () => {
-  const { client, server, clock } = await startJoined({ random: () => 0.25 });
-  const old = server.socket;
-  old.push({ type: 'drain', within_ms: 8000 });
-  await clock.advance(1999);
-  assert.equal(old.closed, null);
-  await clock.advance(1);
-  assert.equal(old.closed, 1000);
-  assert.equal(server.sockets.length, 2);
-  assert.equal(client.state.state, 'connecting');
-});
-
-test('4200 within a drain window reconnects spread over what is left of it', async () => {
-  const { server, clock, client } = await startJoined({ random: () => 0.5 });
-  server.socket.push({ type: 'drain', within_ms: 8000 });
-  await clock.advance(2000);
-  server.socket.fail(4200);
-  assert.equal(client.state.retryAt - clock.now(), 3000);
-  assert.equal(client.state.reason, 'draining');
-});
-
 for (const code of [4200, 4201, 4202]) {
   test(`${code} without a window reconnects within a second, the next time with backoff`, async () => {
     const { server, clock, client } = await startJoined({ random: () => 0.9 });
@@ -115,7 +94,7 @@ for (const code of [4200, 4201, 4202]) {
   });
 }
 
-for (const [code, reason] of [[4000, 'protocol_error'], [4001, 'unauthorized'], [4004, 'room_deleted']]) {
+for (const [code, reason] of [[4000, 'protocol_error'], [4004, 'room_deleted'], [1002, 'protocol_error'], [1007, 'protocol_error']]) {
   test(`${code} is not reconnected`, async () => {
     const { server, clock, client } = await startJoined();
     server.socket.fail(code);
@@ -126,13 +105,31 @@ for (const [code, reason] of [[4000, 'protocol_error'], [4001, 'unauthorized'], 
   });
 }
 
-test('4002 asks for a fresh token and reconnects with it', async () => {
-  const { server, clock, client, tokens } = await startJoined();
-  server.socket.fail(4002);
-  assert.equal(client.state.reason, 'token_expired');
-  await clock.advance(500);
-  assert.deepEqual(tokens, [undefined, 'token-1']);
-  assert.equal(server.socket.protocols[1], 'bearer.token-2');
+for (const [code, reason] of [[4001, 'unauthorized'], [4002, 'token_expired']]) {
+  test(`${code} asks for a fresh token and reconnects with it; 4001 for that one ends`, async () => {
+    const { server, clock, client, tokens } = await startJoined();
+    server.socket.fail(code);
+    assert.equal(client.state.reason, reason);
+    await clock.advance(500);
+    assert.deepEqual(tokens, [undefined, 'token-1']);
+    assert.equal(server.socket.protocols[1], 'bearer.token-2');
+    server.socket.open().fail(4001);
+    await clock.advance(600_000);
+    assert.equal(client.state.state, 'closed');
+    assert.equal(client.state.reason, 'unauthorized');
+    assert.equal(server.sockets.length, 2);
+  });
+}
+
+test('a token that expires again and again is replaced each time', async () => {
+  const { server, clock, client } = await startJoined();
+  for (let n = 2; n < 8; n++) {
+    server.socket.fail(4002);
+    await clock.advance(client.state.retryAt - clock.now());
+    assert.equal(server.sockets.length, n);
+    server.socket.open().push(joined(0, { recovered: true }));
+  }
+  assert.equal(client.state.state, 'open');
 });
 
 test('a token that cannot be renewed ends in closed:unauthorized', async () => {
@@ -242,6 +239,7 @@ test('the first room may be left while connecting', async () => {
   client.leave(1);
   server.socket.open();
   assert.deepEqual(server.socket.frames('join').map((f) => f.room), [2]);
+  server.socket.push(joined(0));
   assert.deepEqual(server.socket.frames('leave').map((f) => f.room), [1]);
 });
 

@@ -60,12 +60,12 @@ test('a message found in the playback of a resume is not sent again', async () =
 });
 
 for (const code of ['unavailable', 'rate_limited']) {
-  test(`${code} is sent again with the same id after retry_after_ms, before what was written later`, async () => {
+  test(`${code} is sent again with the same id after retry_after_ms and jitter, before what was written later`, async () => {
     const { client, server, clock, log } = await startJoined();
     const first = client.send(1, 'first').id;
     const second = client.send(1, 'second').id;
     server.socket.push(refusal(first, code, { retry_after_ms: 1500 }));
-    await clock.advance(1499);
+    await clock.advance(1749);
     assert.deepEqual(server.socket.frames('send').map((f) => f.id), [first]);
     await clock.advance(1);
     assert.deepEqual(server.socket.frames('send').map((f) => f.id), [first, first]);
@@ -74,6 +74,18 @@ for (const code of ['unavailable', 'rate_limited']) {
     assert.deepEqual(log.refused, []);
   });
 }
+
+test('a server that goes on refusing for a while is asked more and more rarely', async () => {
+  const { client, server, clock } = await startJoined();
+  const { id } = client.send(1, 'hi');
+  for (const [n, wait] of [1250, 1500, 2000, 3000, 5000].entries()) {
+    server.socket.push(refusal(id, 'unavailable', { retry_after_ms: 1000 }));
+    await clock.advance(wait - 1);
+    assert.equal(server.socket.frames('send').length, n + 1);
+    await clock.advance(1);
+    assert.equal(server.socket.frames('send').length, n + 2);
+  }
+});
 
 test('a refusal for good is told, kept for the person, and does not hold up the rest', async () => {
   const { client, server, log } = await startJoined();
@@ -146,6 +158,34 @@ test('unsent messages survive a reload, in order, and keep their ids', async () 
   assert.deepEqual(after.server.socket.frames('send').map((f) => f.text), ['one', 'two']);
   assert.equal(storage.length, 0);
 });
+
+for (const [name, messages] of [['ends too early', []], ['is longer than anybody pages through', [message(1)]]]) {
+  test(`a message tried long ago is not sent again where the history ${name}`, async () => {
+    const storage = memoryStorage();
+    const before = await startJoined({ storage });
+    const { id } = before.client.send(1, 'perhaps stored');
+    before.client.close();
+
+    const after = start({ storage, clock: before.clock });
+    await before.clock.advance(10 * 60_000);
+    after.client.join(1);
+    after.client.connect();
+    await settle();
+    after.server.socket.open().push(joined(90_000, { messages: [message(90_000)] }));
+    await settle();
+    for (let page = 0; page < 20; page++) {
+      const ask = after.server.socket.frames('history')[page];
+      if (!ask) break;
+      const further = messages.map((m) => ({ ...m, seq: ask.after + 500 }));
+      after.server.socket.push({ type: 'history', id: ask.id, room: 1, next: null, messages: further });
+      await settle();
+    }
+    assert.deepEqual(after.server.socket.frames('send'), []);
+    assert.deepEqual(after.log.refused.map((r) => [r.id, r.code]), [[id, 'unconfirmed']]);
+    after.client.retry(id); // the person knows better
+    assert.deepEqual(after.server.socket.frames('send').map((f) => f.id), [id]);
+  });
+}
 
 test('another user on the same browser does not get them', async () => {
   const storage = memoryStorage();
