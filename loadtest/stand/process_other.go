@@ -1,0 +1,10 @@
+//go:build !linux
+
+package stand
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+func signalAtOurEnd(*exec.Cmd, syscall.Signal) {}
