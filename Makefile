@@ -15,8 +15,12 @@ BUILD_FLAGS := -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSI
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 UNIT = $$($(GO) list ./... | grep -v '/integration/')
 
+# Whatever is built with the race detector would rest for a second before it ends: each
+# package of tests, and hundreds of servers.
+export GORACE := atexit_sleep_ms=0
+
 .NOTPARALLEL:
-.PHONY: help build cross run test test-short test-unit test-client test-integration tools images fmt lint fuzz bench clean
+.PHONY: help build drills drills-negative cross run test test-short test-unit test-client test-integration tools images fmt lint fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -41,13 +45,21 @@ test-client: ## tests of the browser client (Node)
 
 # Tests of the contract that start an embedded server of their own, or speak below
 # HTTP: they are the same whatever the suite runs against.
-ALONE := Hostile|Raw|Drain|SecondSignal|Restart|AKilledServer|CommandLine|NoTokenIsLogged|DataFolder|BusyPort|AreMetered|TokensOf|KeyOutlivesIt|TokenThatExpires
+ALONE := Hostile|Raw|Drain|SecondSignal|Restart|AKilledServer|AClockThatJumps|CommandLine|NoTokenIsLogged|DataFolder|BusyPort|AreMetered|TokensOf|KeyOutlivesIt|TokenThatExpires
 
-# One package at a time: they start services, servers and browsers and watch clocks.
-test-integration: ## real services and the binary as a whole: contract, cluster, crashes, browser
-	$(GO) test -p 1 -count=1 -timeout 15m ./integration/...
+# Tests that spend most of their time waiting: for outages, leases and deadlines. Each
+# package has services and servers of its own, so two run at a time: first the longest,
+# last those that would keep the disk from it.
+WAITING := $(addprefix ./integration/,cluster contract browser deploy playback rediscache elastic client crash drill mysqlstore redisbroker)
+# Services whose addresses are given are the same for all.
+AT_ONCE = $(if $(BREAKWATER_TEST_REDIS)$(BREAKWATER_TEST_MYSQL)$(BREAKWATER_TEST_ELASTICSEARCH),1,2)
+# All others need the whole machine, or look at what other tests leave on it.
+BUSY = $(filter-out $(WAITING),$(patsubst %/,./%,$(sort $(dir $(wildcard integration/*/*_test.go)))))
+
+test-integration: ## real services and the binary as a whole: contract, cluster, crashes, browser, storms
+	$(GO) test -p $(AT_ONCE) -count=1 -timeout 15m $(WAITING)
+	$(GO) test -p 1 -count=1 -timeout 15m $(BUSY)
 	BREAKWATER_CONTRACT=nginx $(GO) test -count=1 -timeout 10m -skip '$(ALONE)' ./integration/contract
-	BREAKWATER_CONTRACT=servers $(GO) test -count=1 -timeout 10m -skip '$(ALONE)' ./integration/contract
 
 tools: ## check for Node, Chromium and nginx; as root on Debian, install what is missing
 	scripts/tools
@@ -71,6 +83,13 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 bench: build ## measure memory, CPU and latency beside a reference (2 minutes)
 	$(GO) build -o bin/bench ./bench
 	bin/bench -binary bin/breakwater -json bin/bench.json
+
+drills: build ## hurt a cluster in every known way and judge what its users saw; reports in bin/drills
+	bin/breakwater drill all --out bin/drills
+
+drills-negative: ## take each mechanism away and want its drill to fail; reports in bin/drills
+	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -tags ablation -o bin/breakwater-ablation ./cmd/breakwater
+	bin/breakwater-ablation drill --negative --out bin/drills
 
 clean: ## remove what make built
 	rm -rf bin

@@ -20,18 +20,21 @@ import (
 type client struct {
 	ledger *ledger
 	person
-	base  string
 	word  string // that every message of the run has
 	rooms []int64
 	rng   *rand.Rand
 	every time.Duration // between two things that he does
+	sits  bool          // he stays in the rooms that he is in
 
 	// Counters of the run.
 	refused, cut, reset, gaps atomic.Int64
 	slowest                   atomic.Int64 // refusal of a send, in nanoseconds
 
 	mu      sync.Mutex
+	base    string // where he connects the next time; "" is nowhere
 	ws      *websocket.Conn
+	goes    time.Time           // when he leaves a server that drains; zero while it does not
+	heard   []presence          // of who came and went
 	in      map[int64]*position // where he is in the rooms that he wants to be in; nil before the first join's end
 	here    map[int64]*position // where this connection is in its rooms
 	again   []int64             // rooms that this connection has to join yet
@@ -46,6 +49,12 @@ type pending struct {
 	next time.Time // when it is to be sent again
 }
 
+// presence is a frame that names somebody.
+type presence struct {
+	room         int64
+	joined, left []string
+}
+
 // resendAfter is how long a client waits for an ack.
 const resendAfter = 3 * time.Second
 
@@ -56,6 +65,9 @@ type frame struct {
 	Recovered bool      `json:"recovered"`
 	Messages  []message `json:"messages"`
 	From, To  int64
+	Joined    []string
+	Left      []string
+	WithinMS  int64  `json:"within_ms"`
 	Code      string `json:"code"`
 }
 
@@ -88,13 +100,16 @@ func wait(ctx context.Context, d time.Duration) {
 
 // connected is one life of the connection.
 func (c *client) connected(ctx, quiet context.Context) error {
-	first, since := c.comeback()
+	base, first, since := c.comeback()
+	if base == "" {
+		return errors.New("stays away")
+	}
 	query := url.Values{"user": {c.Name}, "token": {c.Token}}
 	if since != nil {
 		query.Set("epoch", fmt.Sprint(since.Epoch))
 		query.Set("since", fmt.Sprint(since.Seq))
 	}
-	at := strings.Replace(c.base, "http", "ws", 1) + fmt.Sprintf("/v1/chatrooms/%d/join?", first) + query.Encode()
+	at := strings.Replace(base, "http", "ws", 1) + fmt.Sprintf("/v1/chatrooms/%d/join?", first) + query.Encode()
 	dialing, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	ws, _, err := websocket.Dial(dialing, at, nil)
@@ -131,12 +146,19 @@ func (c *client) pause() time.Duration {
 	return c.every/2 + time.Duration(c.rng.Int64N(int64(c.every)))
 }
 
-// comeback chooses the room of the URL, and where to resume it. The others are
-// joined again by frames.
-func (c *client) comeback() (room int64, since *position) {
+// moveTo says where he connects the next time.
+func (c *client) moveTo(base string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.here, c.again = map[int64]*position{}, nil
+	c.base = base
+}
+
+// comeback chooses the room of the URL, and where to resume it. The others are
+// joined again by frames.
+func (c *client) comeback() (base string, room int64, since *position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.here, c.again, c.goes = map[int64]*position{}, nil, time.Time{}
 	for r, at := range c.in {
 		switch {
 		case at == nil:
@@ -151,7 +173,7 @@ func (c *client) comeback() (room int64, since *position) {
 		room = c.rooms[c.rng.IntN(len(c.rooms))]
 		c.in[room] = nil
 	}
-	return room, since
+	return c.base, room, since
 }
 
 // act does one thing, and what is overdue.
@@ -167,6 +189,11 @@ func (c *client) act(ctx context.Context, lively bool) error {
 		if err != nil {
 			return err
 		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.goes.IsZero() && time.Now().After(c.goes) {
+		return errors.New("the server drains")
 	}
 	return nil
 }
@@ -207,7 +234,11 @@ func (c *client) choose() any {
 	}
 	c.next++
 	id := fmt.Sprintf("%s-%d", c.word, c.next)
-	switch dice := c.rng.IntN(100); {
+	dice := c.rng.IntN(100)
+	if c.sits {
+		dice = 100
+	}
+	switch {
 	case dice < 8 && len(here) > 1: // leave, but for the last one and where an ack is awaited
 		r := here[c.rng.IntN(len(here))]
 		for _, p := range c.pending {
@@ -287,6 +318,12 @@ func (c *client) take(f frame) error {
 		c.ledger.ack(name{p.room, c.Name, f.ID}, f.position)
 	case "left":
 		delete(c.here, f.Room)
+	case "presence":
+		if len(f.Joined)+len(f.Left) > 0 {
+			c.heard = append(c.heard, presence{f.Room, f.Joined, f.Left})
+		}
+	case "drain":
+		c.goes = time.Now().Add(time.Duration(c.rng.Int64N(f.WithinMS+1)) * time.Millisecond)
 	case "error":
 		if p, ok := c.pending[f.ID]; ok && f.Code == "unavailable" {
 			c.slowest.Store(max(c.slowest.Load(), int64(time.Since(p.sent))))

@@ -6,62 +6,34 @@ package cluster
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
 	"os"
 	"testing"
-
-	"go.uber.org/goleak"
+	"time"
 
 	"github.com/breakwater-chat/breakwater/integration/harness"
 	"github.com/breakwater-chat/breakwater/integration/services"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
-// stand is what the tests share: each of them leaves it as it was.
-var stand struct {
-	*harness.Cluster
+// shared is what the tests share: each of them leaves it as it was.
+var shared struct {
+	*stand.Cluster
 	services *services.All
 }
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		status, err := run(m)
-		http.DefaultClient.CloseIdleConnections()
-		if leak := goleak.Find(); leak != nil && status == 0 {
-			err = errors.Join(err, leak)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return max(status, 1)
-		}
-		return status
-	}())
-}
+// lease is how long a server may be silent. It is shorter than in earnest, so that
+// tests need not wait so long.
+const lease = 9 * time.Second
 
-func run(m *testing.M) (status int, err error) {
-	folder, err := os.MkdirTemp("", "breakwater-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	binary, err := harness.Build(folder, "breakwater-race", "-race")
-	if err != nil {
-		return 1, err
-	}
-	ctx := context.Background()
-	if stand.services, err = services.StartAll(ctx); err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, stand.services.Close()) }()
-	stand.Cluster, err = harness.StartCluster(folder, binary, 3, harness.Services{
-		Redis:         stand.services.Redis.URL,
-		MySQL:         stand.services.MySQL.URL,
-		Elasticsearch: stand.services.Elasticsearch.URL,
-	}, "--send-rate", "0", "--signup-rate", "0")
-	if err != nil {
-		return 1, err
-	}
-	status = m.Run()
-	return status, stand.Stop()
+func TestMain(m *testing.M) {
+	os.Exit(harness.Main(func(folder string) (int, error) {
+		binary, err := harness.Build(folder, "breakwater-race", "-race")
+		if err != nil {
+			return 1, err
+		}
+		return harness.WithCluster(context.Background(), folder, binary, 3, func(c *stand.Cluster, all *services.All) int {
+			shared.Cluster, shared.services = c, all
+			return m.Run()
+		}, "--send-rate", "0", "--signup-rate", "0", "--lease", lease.String(), "--drain-window", "3s")
+	}))
 }

@@ -9,7 +9,7 @@ import (
 // emptyRedis forgets everything that Redis holds.
 func emptyRedis(t *testing.T) {
 	t.Helper()
-	options, err := redis.ParseURL(stand.services.Redis.URL)
+	options, err := redis.ParseURL(shared.services.Redis.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,8 +103,9 @@ func TestHostileConsumer(t *testing.T) {
 	for range cap(heard) {
 		got := <-heard
 		t.Logf("the latest of %d messages came %v after it was stored", got.messages, got.late)
-		if got.err != nil || got.late > time.Second {
-			t.Errorf("got %d messages, the latest %v after it was stored, and %v; want %d within a second", got.messages, got.late, got.err, sends)
+		// The statue is waited for five seconds.
+		if got.err != nil || got.late > 4*time.Second {
+			t.Errorf("got %d messages, the latest %v after it was stored, and %v; want %d at once", got.messages, got.late, got.err, sends)
 		}
 	}
 	if err := <-flooded; err != nil {

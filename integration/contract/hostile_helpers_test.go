@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/breakwater-chat/breakwater/integration/harness"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
 // hostileDeadline is what a server gives a client for a whole request, or for
@@ -50,7 +50,7 @@ type hostileEnd struct {
 
 // hostileTalk opens a bare TCP connection, lets say write to it, and reads
 // until the server ends the connection, in whatever way.
-func hostileTalk(s *harness.Server, say func(net.Conn)) hostileEnd {
+func hostileTalk(s *stand.Server, say func(net.Conn)) hostileEnd {
 	began := time.Now()
 	c, err := net.DialTimeout("tcp", s.Address(), patience)
 	if err != nil {
@@ -118,7 +118,7 @@ func hostileAnswers(t *testing.T, what string, got []byte) []answer {
 }
 
 // hostileServes asks a server whether it still serves.
-func hostileServes(t *testing.T, s *harness.Server) {
+func hostileServes(t *testing.T, s *stand.Server) {
 	t.Helper()
 	request{base: s.URL, method: "GET", path: "/readyz"}.do(t).ok(http.StatusOK, nil)
 }
@@ -141,7 +141,7 @@ func hostileUntil(t *testing.T, what string, patience time.Duration, holds func(
 
 // hostileMetric reads the sum of a metric's samples; labels, as the text format
 // writes them, choose among them.
-func hostileMetric(t *testing.T, s *harness.Server, name, labels string) float64 {
+func hostileMetric(t *testing.T, s *stand.Server, name, labels string) float64 {
 	t.Helper()
 	text := request{base: s.URL, method: "GET", path: "/metrics"}.do(t).ok(http.StatusOK, nil).body
 	sum := 0.0

@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/breakwater-chat/breakwater/integration/harness"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
 // hostileNarrow opens a connection whose kernel takes next to nothing that is
 // not read.
-func hostileNarrow(s *harness.Server) (net.Conn, error) {
+func hostileNarrow(s *stand.Server) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: patience, Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		return errors.Join(raw.Control(func(fd uintptr) {

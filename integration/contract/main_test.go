@@ -13,11 +13,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/breakwater-chat/breakwater/integration/harness"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 	"github.com/breakwater-chat/breakwater/wire/wiretest"
 )
 
 // patience bounds every wait for something that should come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // deploymentVar chooses what the suite runs against.
 const deploymentVar = "BREAKWATER_CONTRACT"
@@ -35,7 +36,7 @@ var suite harness.Suite
 
 // target is what clients of the shared deployment speak to, and clients counts them.
 var (
-	target  harness.Target
+	target  stand.Target
 	clients atomic.Int64
 )
 
@@ -73,7 +74,7 @@ func run(m *testing.M) (status int, err error) {
 			return m.Run()
 		}, unlimited...), nil
 	case behind, spread:
-		return suite.RunCluster(context.Background(), servers, func(c *harness.Cluster) int {
+		return suite.RunCluster(context.Background(), servers, func(c *stand.Cluster) int {
 			if target = c.Target(); deployment == spread {
 				target = c.Direct()
 			}

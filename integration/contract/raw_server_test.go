@@ -2,23 +2,17 @@ package contract
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/breakwater-chat/breakwater/integration/harness"
 )
 
 // rawServer is a server that is spoken to in bytes of the test's own making.
@@ -36,7 +30,11 @@ func rawBoth(t *testing.T, test func(*testing.T, *rawServer)) {
 		test(t, &rawServer{url: suite.Server.URL, http: http.DefaultClient})
 	})
 	t.Run("TLS", func(t *testing.T) {
-		cert, key, roots := rawCertificate(t)
+		cert, key := harness.Certificate(t)
+		roots := x509.NewCertPool()
+		if trusted, err := os.ReadFile(cert); err != nil || !roots.AppendCertsFromPEM(trusted) {
+			t.Fatalf("read the certificate: %v", err)
+		}
 		running := suite.Binary.Start(t, "--send-rate", "0", "--signup-rate", "0", "--tls-cert", cert, "--tls-key", key)
 		// Long records from the start put more in one than a buffer of the upgrade takes.
 		config := &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true}
@@ -44,44 +42,6 @@ func rawBoth(t *testing.T, test func(*testing.T, *rawServer)) {
 		t.Cleanup(client.CloseIdleConnections)
 		test(t, &rawServer{url: running.URL, tls: config, http: client})
 	})
-}
-
-// rawCertificate makes a certificate for 127.0.0.1 and names its files.
-func rawCertificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, kind string, der []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	parsed, err := x509.ParseCertificate(signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots = x509.NewCertPool()
-	roots.AddCert(parsed)
-	return write("cert.pem", "CERTIFICATE", signed), write("key.pem", "PRIVATE KEY", secret), roots
 }
 
 // ask makes an HTTP request beside the raw connections.

@@ -204,7 +204,8 @@ func TestTheServersKeyOutlivesIt(t *testing.T) {
 }
 
 func TestTokenThatExpiresDuringAConnection(t *testing.T) {
-	server := suite.Binary.Start(t, "--token-ttl", "2s")
+	t.Parallel()
+	server := suite.Binary.Start(t, "--token-ttl", "6s")
 	p := newPersonAt(t, server.URL, "brief")
 	p.join(p.newRoom()).expectClose(4002, "token_expired")
 	p.post("/v1/chatrooms/users/token", nil).refused(http.StatusUnauthorized, "unauthorized")

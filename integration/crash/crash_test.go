@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/breakwater-chat/breakwater/integration/harness"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
 const (
@@ -127,7 +127,7 @@ func (r *round) play() {
 }
 
 // populate makes rooms and users.
-func (r *round) populate(s *harness.Server) {
+func (r *round) populate(s *stand.Server) {
 	var created struct {
 		ID    int64
 		Token string
@@ -151,7 +151,7 @@ func (r *round) populate(s *harness.Server) {
 }
 
 // kill ends the server at the moment that the seed draws.
-func (r *round) kill(s *harness.Server) {
+func (r *round) kill(s *stand.Server) {
 	if r.random.IntN(2) == 0 {
 		r.pause(200*time.Millisecond, 1500*time.Millisecond)
 	} else {

@@ -10,37 +10,22 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/breakwater-chat/breakwater/integration/harness"
 )
 
 // patience bounds every wait.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // binary is the server under test, built once.
 var binary harness.Binary
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		folder, err := os.MkdirTemp("", "breakwater-crash-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(folder)
+	os.Exit(harness.Main(func(folder string) (_ int, err error) {
 		if binary, err = harness.Build(folder, "breakwater"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			return 1, err
 		}
-		status := m.Run()
-		http.DefaultClient.CloseIdleConnections()
-		if err := goleak.Find(); err != nil && status == 0 {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return status
-	}())
+		return m.Run(), nil
+	}))
 }
 
 // call does one HTTP request and decodes its answer.

@@ -8,13 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
 
-	"github.com/breakwater-chat/breakwater/integration/harness"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
 // How a backend answers.
@@ -23,7 +24,8 @@ type mode int32
 const (
 	healthy mode = iota
 	unavailable
-	dying // takes the request, and cuts the connection
+	crowded // has too much to do, as all have
+	dying   // takes the request, and cuts the connection
 )
 
 // backend stands in for a server behind nginx.
@@ -71,6 +73,9 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case unavailable:
 		w.Header().Set("Retry-After", "7")
 		http.Error(w, b.name+" is about to stop", http.StatusServiceUnavailable)
+	case crowded:
+		w.Header().Set("Retry-After", "7")
+		http.Error(w, "more are joining than can be let in", http.StatusTooManyRequests)
 	case dying:
 		panic(http.ErrAbortHandler)
 	case healthy:
@@ -98,10 +103,10 @@ func (b *backend) echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stand is the deployed nginx in front of three backends.
-type stand struct {
+// front is the deployed nginx in front of three backends.
+type front struct {
 	*testing.T
-	*harness.Nginx
+	*stand.Nginx
 	folder   string
 	backends map[string]*backend
 	client   *http.Client // a connection a request, as of as many people
@@ -109,9 +114,9 @@ type stand struct {
 	complaint string
 }
 
-func newStand(t *testing.T) *stand {
+func newFront(t *testing.T) *front {
 	t.Helper()
-	s := &stand{T: t, folder: t.TempDir(), backends: map[string]*backend{}}
+	s := &front{T: t, folder: t.TempDir(), backends: map[string]*backend{}}
 	s.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var addresses []string
 	for _, name := range []string{"one", "two", "three"} {
@@ -119,7 +124,7 @@ func newStand(t *testing.T) *stand {
 		addresses = append(addresses, s.backends[name].Listener.Addr().String())
 	}
 	var err error
-	if s.Nginx, err = harness.StartNginx(files+"/nginx", s.folder, addresses...); err != nil {
+	if s.Nginx, err = stand.StartNginx(os.DirFS(files+"/nginx"), s.folder, addresses...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -131,7 +136,7 @@ func newStand(t *testing.T) *stand {
 }
 
 // set makes all backends answer in a way, or those that are named.
-func (s *stand) set(joins, rest mode, names ...string) {
+func (s *front) set(joins, rest mode, names ...string) {
 	for name, b := range s.backends {
 		if len(names) == 0 || strings.Contains(strings.Join(names, " "), name) {
 			b.joins.Store(int32(joins))
@@ -141,7 +146,7 @@ func (s *stand) set(joins, rest mode, names ...string) {
 }
 
 // requests is how many have come to the backends so far, whole.
-func (s *stand) requests() (n int) {
+func (s *front) requests() (n int) {
 	for _, b := range s.backends {
 		n += int(b.requests.Load())
 	}
@@ -149,7 +154,7 @@ func (s *stand) requests() (n int) {
 }
 
 // ask sends a request by nginx.
-func (s *stand) ask(method, path, body string, headers ...string) answer {
+func (s *front) ask(method, path, body string, headers ...string) answer {
 	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), method, s.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -174,7 +179,7 @@ func (s *stand) ask(method, path, body string, headers ...string) answer {
 }
 
 // raw sends bytes to nginx and gives all that comes back.
-func (s *stand) raw(request string) string {
+func (s *front) raw(request string) string {
 	s.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
@@ -192,7 +197,7 @@ func (s *stand) raw(request string) string {
 }
 
 // place is the backend that a user's join reaches.
-func (s *stand) place(user string) string {
+func (s *front) place(user string) string {
 	s.Helper()
 	got := s.ask("GET", "/v1/chatrooms/1/join?user="+user, "")
 	if got.Status != http.StatusOK {
@@ -202,7 +207,7 @@ func (s *stand) place(user string) string {
 }
 
 // places are those of many users.
-func (s *stand) places(users int) map[string]string {
+func (s *front) places(users int) map[string]string {
 	s.Helper()
 	of := map[string]string{}
 	for i := range users {
@@ -214,7 +219,7 @@ func (s *stand) places(users int) map[string]string {
 
 // dial opens a WebSocket; say sends a message by it and gives the echo. The first
 // message is the backend's name.
-func (s *stand) dial(user string) (name string, say func(string) (string, error)) {
+func (s *front) dial(user string) (name string, say func(string) (string, error)) {
 	s.Helper()
 	c, _, err := websocket.Dial(s.Context(), "ws"+strings.TrimPrefix(s.URL, "http")+"/v1/chatrooms/1/join?user="+user,
 		&websocket.DialOptions{HTTPClient: s.client})
@@ -224,7 +229,7 @@ func (s *stand) dial(user string) (name string, say func(string) (string, error)
 	s.Cleanup(func() { c.CloseNow() })
 	c.SetReadLimit(1 << 20)
 	read := func() (string, error) {
-		ctx, cancel := context.WithTimeout(s.Context(), harness.Patience)
+		ctx, cancel := context.WithTimeout(s.Context(), stand.Patience)
 		defer cancel()
 		_, message, err := c.Read(ctx)
 		return string(message), err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/breakwater-chat/breakwater/integration/harness"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
 // docker runs a command of Docker and gives what it prints.
@@ -123,7 +124,7 @@ func TestImage(t *testing.T) {
 		if got, err := exec.Command("docker", "cp", c+":/etc/ssl/certs/ca-certificates.crt", "-").Output(); err != nil || !strings.Contains(string(got), string(certificates)) {
 			t.Errorf("the certificates are not where programs look for them: %v", err)
 		}
-		docker(t, "stop", "-t", fmt.Sprint(int(harness.Patience.Seconds())), c)
+		docker(t, "stop", "-t", fmt.Sprint(int(stand.Patience.Seconds())), c)
 		if got := docker(t, "inspect", "-f", "{{.State.ExitCode}}", c); got != "0" {
 			t.Errorf("exit status: got %s, want 0; log:\n%s", got, docker(t, "logs", c))
 		}
@@ -133,7 +134,7 @@ func TestImage(t *testing.T) {
 // awaitReady waits until the server in a container says that it is ready.
 func awaitReady(t *testing.T, base, container string) {
 	t.Helper()
-	deadline := time.After(harness.Patience)
+	deadline := time.After(stand.Patience)
 	for {
 		response, err := http.Get(base + "/readyz")
 		if err == nil {

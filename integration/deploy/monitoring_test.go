@@ -12,8 +12,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/breakwater-chat/breakwater/integration/harness"
 	"github.com/breakwater-chat/breakwater/integration/services"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
 // alerts is a file of rules of Prometheus.
@@ -119,9 +119,8 @@ func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer all.Close()
-	cluster, err := harness.StartCluster(t.TempDir(), suite.Binary, 1, harness.Services{
-		Redis: all.Redis.URL, MySQL: all.MySQL.URL, Elasticsearch: all.Elasticsearch.URL,
-	})
+	on := stand.Services{Redis: all.Redis.URL, MySQL: all.MySQL.URL, Elasticsearch: all.Elasticsearch.URL}
+	cluster, err := stand.StartCluster(stand.Setup{Folder: t.TempDir(), Binary: suite.Binary.Binary, Servers: 1, Services: on.Shared})
 	if err != nil {
 		t.Fatal(err)
 	}

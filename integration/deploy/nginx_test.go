@@ -16,7 +16,7 @@ import (
 // A user comes to the same server each time, users are spread over all, and
 // when one dies only its users move, to all others.
 func TestUsersStayWithTheirServer(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	const users = 300
 	before := s.places(users)
 	count := map[string]int{}
@@ -62,7 +62,7 @@ func wantOnlyMoved(t *testing.T, since string, before, now map[string]string) {
 
 // Requests that name no user do not all go to one server.
 func TestOthersAreSpread(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	count := map[string]int{}
 	const requests = 150
 	for range requests {
@@ -81,7 +81,7 @@ func TestOthersAreSpread(t *testing.T) {
 // A server that is about to stop refuses joins, and another one takes them. No
 // server counts as down for it, not even if all of them refuse.
 func TestJoinFindsAServerThatTakesIt(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	before := s.places(60)
 	s.set(unavailable, healthy, "one")
 	for user, place := range s.places(60) {
@@ -106,10 +106,24 @@ func TestJoinFindsAServerThatTakesIt(t *testing.T) {
 	}
 }
 
+// A server that has too much to do says 429. No other one is asked: when all have too
+// much, each join would be refused three times.
+func TestJoinIsRefusedOnce(t *testing.T) {
+	s := newFront(t)
+	s.set(crowded, healthy)
+	for i := range 30 {
+		before := s.requests()
+		got := s.ask("GET", fmt.Sprintf("/v1/chatrooms/1/join?user=user-%d", i), "")
+		if n := s.requests() - before; got.Status != http.StatusTooManyRequests || n != 1 {
+			t.Errorf("got status %d after %d requests to backends, want 429 after one", got.Status, n)
+		}
+	}
+}
+
 // A POST that a server has taken is never sent to another one; one that no
 // server has taken is.
 func TestPostIsDoneOnce(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	s.ExpectFailures()
 	post := func(what string, wantStatus, wantRequests int) {
 		t.Helper()
@@ -139,7 +153,7 @@ func TestPostIsDoneOnce(t *testing.T) {
 
 // A GET whose server dies is asked of the next one.
 func TestGetIsRepeated(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	s.ExpectFailures()
 	s.set(dying, dying, "one", "two")
 	for range 20 {
@@ -151,7 +165,7 @@ func TestGetIsRepeated(t *testing.T) {
 
 // A WebSocket carries messages both ways, rests, and outlives a reload.
 func TestWebSocketIsCarried(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	name, say := s.dial("ann")
 	if want := s.place("ann"); name != want {
 		t.Errorf("the WebSocket is on %s, requests are on %s", name, want)
@@ -181,7 +195,7 @@ func TestWebSocketIsCarried(t *testing.T) {
 
 // Only a join is asked to become something else than HTTP, and that a WebSocket.
 func TestOtherProtocolsAreNotPassedOn(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	got := s.ask("GET", "/v1/chatrooms", "", "Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")
 	if got.Header.Get("Upgrade") != "" || got.Header.Get("Connection") != "" {
 		t.Errorf("a backend was asked to upgrade: %v", got.Header)
@@ -190,7 +204,7 @@ func TestOtherProtocolsAreNotPassedOn(t *testing.T) {
 
 // What a client says about where it comes from is not passed on.
 func TestClientAddressCannotBeMadeUp(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	got := s.ask("GET", "/v1/chatrooms", "", "X-Forwarded-For", "192.0.2.7", "X-Forwarded-For", "192.0.2.8, 192.0.2.9")
 	if addresses := got.Header.Values("X-Forwarded-For"); len(addresses) != 1 || addresses[0] != "127.0.0.1" {
 		t.Errorf("X-Forwarded-For: got %q, want the client's address alone", addresses)
@@ -199,7 +213,7 @@ func TestClientAddressCannotBeMadeUp(t *testing.T) {
 
 // What servers take reaches them; what is far too big does not.
 func TestBodies(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	const most = 64 << 10 // what a server takes
 	if got := s.ask("POST", "/v1/chatrooms/1/messages", strings.Repeat("x", most+1)); got.Status != http.StatusOK || got.Bytes != most+1 {
 		t.Errorf("a body that a server has to judge: got status %d, %d bytes at the backend; want all", got.Status, got.Bytes)
@@ -213,7 +227,7 @@ func TestBodies(t *testing.T) {
 
 // Tokens are in no log, wherever a client puts them and whatever goes wrong.
 func TestTokensStayOutOfTheLog(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	s.ExpectFailures()
 	const token = "eyJhbGciOiJIUzI1NiJ9"
 	ask := func() {
@@ -244,7 +258,7 @@ func TestTokensStayOutOfTheLog(t *testing.T) {
 
 // Nobody outside sees the metrics, however the path is written.
 func TestMetricsAreNotOutside(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	if err := s.Reload(suite.Server.Address()); err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +301,7 @@ func TestTimesFitTheServers(t *testing.T) {
 
 // The configuration is good for a user that may do nothing, in a folder of its own.
 func TestNginxNeedsNoRoot(t *testing.T) {
-	s := newStand(t)
+	s := newFront(t)
 	path := "/usr/sbin/nginx" // where packages put it, which is not in everybody's PATH
 	if found, err := exec.LookPath("nginx"); err == nil {
 		path = found

@@ -17,12 +17,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/history"
 	"github.com/breakwater-chat/breakwater/history/elastic"
 	"github.com/breakwater-chat/breakwater/integration/services"
+
+	"github.com/breakwater-chat/breakwater/integration/harness"
 )
 
 // patience is how long anything may take that must happen.
@@ -32,16 +33,7 @@ const patience = time.Minute
 var server *services.Service
 
 func TestMain(m *testing.M) {
-	status, err := run(m)
-	http.DefaultClient.CloseIdleConnections()
-	if err == nil && status == 0 {
-		err = goleak.Find()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	os.Exit(harness.Main(func(string) (int, error) { return run(m) }))
 }
 
 func run(m *testing.M) (status int, err error) {

@@ -126,7 +126,7 @@ func TestAFrozenElasticsearchCostsNothing(t *testing.T) {
 	if err := h.Healthy(context.Background()); bw.KindOf(err) != bw.Unavailable {
 		t.Errorf("Healthy: got error %v, want unavailable", err)
 	}
-	if slow := len(slices.DeleteFunc(slices.Clone(took), func(d time.Duration) bool { return d < 100*time.Millisecond })); slow > 6 {
+	if slow := len(slices.DeleteFunc(slices.Clone(took), func(d time.Duration) bool { return d < 100*time.Millisecond })); slow > len(took)/2 {
 		t.Errorf("%d of %d calls waited for an answer: %v", slow, len(took), took)
 	}
 	must(t, "unpause", server.Unpause(t.Context()))
@@ -135,14 +135,15 @@ func TestAFrozenElasticsearchCostsNothing(t *testing.T) {
 		p, err := h.ReadPage(context.Background(), history.PageQuery{Room: 1, Limit: 5})
 		return err == nil && len(p.Messages) == 5
 	})
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %v until it was asked again", took)
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("it took %v until it was asked again, want a few seconds", took)
 	}
 }
 
 // TestAServerStartsWithoutElasticsearch, and works when that comes.
 func TestAServerStartsWithoutElasticsearch(t *testing.T) {
 	cfg := migrated(t)
+	cfg.PageTimeout = patience // a node that has just started is slow
 	must(t, "kill", server.Kill(t.Context()))
 	h := open(t, cfg)
 	if _, err := h.ReadPage(context.Background(), history.PageQuery{Room: 1, Limit: 5}); bw.KindOf(err) != bw.Unavailable {

@@ -6,25 +6,18 @@ package harness
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/breakwater-chat/breakwater/integration/services"
+	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
-// Patience bounds every wait for a process; a loaded machine is slow.
-const Patience = 30 * time.Second
-
-// Binary is a built server.
-type Binary struct{ path string }
-
-// Existing is a server that was built elsewhere.
-func Existing(path string) Binary { return Binary{path} }
+// Binary is a built server that tests start.
+type Binary struct{ stand.Binary }
 
 // Build compiles the server of the module that the working directory is in,
 // with flags for go build (such as -race), into a folder of the caller's.
@@ -33,13 +26,13 @@ func Build(folder, name string, flags ...string) (Binary, error) {
 	if err != nil {
 		return Binary{}, err
 	}
-	b := Binary{filepath.Join(folder, name)}
-	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", b.path, "./cmd/breakwater")...)
+	path := filepath.Join(folder, name)
+	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, "./cmd/breakwater")...)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return Binary{}, fmt.Errorf("building the server: %w\n%s", err, out)
 	}
-	return b, nil
+	return Binary{stand.Existing(path)}, nil
 }
 
 func moduleRoot() (string, error) {
@@ -50,18 +43,15 @@ func moduleRoot() (string, error) {
 	return string(bytes.TrimSpace(root)), nil
 }
 
-// Command is a run of the binary with arguments, not started yet.
-func (b Binary) Command(args ...string) *exec.Cmd { return exec.Command(b.path, args...) }
-
 // Start runs a server for one test, with data of its own. At the end of the
 // test it is stopped, and the test fails if that was not orderly.
-func (b Binary) Start(t testing.TB, flags ...string) *Server {
+func (b Binary) Start(t testing.TB, flags ...string) *stand.Server {
 	t.Helper()
 	return b.StartOn(t, t.TempDir(), flags...)
 }
 
 // StartOn is Start on a folder that may hold an earlier life's data.
-func (b Binary) StartOn(t testing.TB, data string, flags ...string) *Server {
+func (b Binary) StartOn(t testing.TB, data string, flags ...string) *stand.Server {
 	t.Helper()
 	s, err := b.Launch(data, flags...)
 	if err != nil {
@@ -82,7 +72,7 @@ func (b Binary) StartOn(t testing.TB, data string, flags ...string) *Server {
 // detector and one server that limits no rates.
 type Suite struct {
 	Binary Binary
-	Server *Server
+	Server *stand.Server
 }
 
 // Run builds the binary, starts the shared server, runs the tests and stops
@@ -103,45 +93,22 @@ func (s *Suite) Run(tests func() int, flags ...string) int {
 }
 
 // build makes the binary, and a folder that is there while do runs.
-func (s *Suite) build(do func(folder string) (int, error)) (status int, err error) {
-	folder, err := os.MkdirTemp("", "breakwater-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	if s.Binary, err = Build(folder, "breakwater-race", "-race"); err != nil {
-		return 1, err
-	}
-	return do(folder)
+func (s *Suite) build(do func(folder string) (int, error)) (int, error) {
+	return inFolder(func(folder string) (status int, err error) {
+		if s.Binary, err = Build(folder, "breakwater-race", "-race"); err != nil {
+			return 1, err
+		}
+		return do(folder)
+	})
 }
 
 // RunCluster is Run for a cluster of n servers on services of its own, behind
 // nginx. The shared server is the first of them.
-func (s *Suite) RunCluster(ctx context.Context, n int, tests func(*Cluster) int, flags ...string) (int, error) {
-	return s.build(func(folder string) (status int, err error) {
-		all, err := services.StartAll(ctx)
-		if err != nil {
-			return 1, err
-		}
-		defer func() { err = errors.Join(err, all.Close()) }()
-		c, err := StartCluster(folder, s.Binary, n, Services{
-			Redis: all.Redis.URL, MySQL: all.MySQL.URL, Elasticsearch: all.Elasticsearch.URL,
+func (s *Suite) RunCluster(ctx context.Context, n int, tests func(*stand.Cluster) int, flags ...string) (int, error) {
+	return s.build(func(folder string) (int, error) {
+		return WithCluster(ctx, folder, s.Binary, n, func(c *stand.Cluster, _ *services.All) int {
+			s.Server = c.Servers[0]
+			return tests(c)
 		}, flags...)
-		if err != nil {
-			return 1, err
-		}
-		s.Server = c.Servers[0]
-		status = tests(c)
-		return status, c.Stop()
 	})
 }
-
-// Target is what a suite speaks to: equal servers, one or more.
-type Target struct {
-	// URLs are the servers' bases, without a slash at the end.
-	URLs []string
-}
-
-// Base is the URL for the nth client: those that follow each other are on
-// different servers where there are several.
-func (t Target) Base(n int) string { return t.URLs[n%len(t.URLs)] }

@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -50,7 +51,8 @@ func TestABusyServersLeaseEnds(t *testing.T) {
 				default:
 				}
 				batch := []store.Change{{Room: i + 1, User: 1, Connection: 1, Leave: n%2 == 1}}
-				if _, err := s.ApplyChanges(t.Context(), id, batch); err != nil {
+				_, err := s.ApplyChanges(t.Context(), id, numbers.Add(1), batch)
+				if err != nil && !errors.Is(err, &bw.Error{Kind: bw.Internal}) { // another one's was first
 					return // it is dead, or the test is over
 				}
 			}
@@ -83,7 +85,7 @@ func TestALifeDoesNotEndWithinABatch(t *testing.T) {
 	execute(t, gate, "INSERT INTO memberships VALUES (1, 1, ?, 1)", int64(id.Incarnation))
 	var both errgroup.Group
 	both.Go(func() error {
-		_, err := s.ApplyChanges(t.Context(), id, []store.Change{{Room: 1, User: 1, Connection: 1}})
+		_, err := s.ApplyChanges(t.Context(), id, numbers.Add(1), []store.Change{{Room: 1, User: 1, Connection: 1}})
 		return err
 	})
 	eventually(t, "the batch waits", func() bool { return lockWaits(t, db) == 1 })
@@ -124,13 +126,14 @@ func TestNothingStaysOfTheDead(t *testing.T) {
 		}
 	}
 	for more := true; more; {
-		var err error
-		if _, more, err = s.DeleteOrphans(t.Context(), 70); err != nil {
+		b, err := s.DeleteOrphans(t.Context(), 0, 70)
+		if err != nil {
 			t.Fatal(err)
 		}
+		more = b.More
 	}
 	db := raw(t, dsn)
-	for _, table := range []string{"servers", "memberships", "presences"} {
+	for _, table := range []string{"servers", "memberships", "presences", "batches"} {
 		if n := number(t, db, "SELECT count(*) FROM "+table); n != 0 {
 			t.Errorf("got %d rows of %s, want none", n, table)
 		}

@@ -36,11 +36,15 @@ func TestServersChangeManyRoomsInAnyOrder(t *testing.T) {
 	const rooms, users, rounds = 60, 5, 25
 	dsn, seed := database(t), rand.Uint64()
 	t.Logf("seed %d", seed)
+	db := raw(t, dsn)
+	// MySQL counts them. A lock that is waited for in vain is none: machines stand still.
+	circles := func() int {
+		return number(t, db, "SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks' AND status = 'enabled'")
+	}
+	before := circles()
 	var servers errgroup.Group
-	registries := make([]*prometheus.Registry, 3)
-	for i := range registries {
-		registries[i] = prometheus.NewRegistry()
-		s := open(t, mysqlstore.Config{DSN: dsn, Registerer: registries[i]})
+	for i := range 3 {
+		s := open(t, mysqlstore.Config{DSN: dsn})
 		id := register(t, s, bw.ServerID(fmt.Sprint("s", i)))
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
 		servers.Go(func() error {
@@ -51,10 +55,10 @@ func TestServersChangeManyRoomsInAnyOrder(t *testing.T) {
 						batch = append(batch, store.Change{Room: bw.RoomID(r + 1), User: bw.UserID(u + 1), Connection: 1, Leave: round%2 == 1})
 					}
 				}
-				if _, err := s.ApplyChanges(t.Context(), id, batch[:len(batch)/2]); err != nil {
+				if _, err := s.ApplyChanges(t.Context(), id, numbers.Add(1), batch[:len(batch)/2]); err != nil {
 					return err
 				}
-				if _, err := s.ApplyChanges(t.Context(), id, batch[len(batch)/2:]); err != nil {
+				if _, err := s.ApplyChanges(t.Context(), id, numbers.Add(1), batch[len(batch)/2:]); err != nil {
 					return err
 				}
 			}
@@ -64,12 +68,9 @@ func TestServersChangeManyRoomsInAnyOrder(t *testing.T) {
 	if err := servers.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	for i, registry := range registries {
-		if n := repeated(t, registry); n > 0 {
-			t.Errorf("server %d did %d transactions again, want none", i, n)
-		}
+	if n := circles() - before; n > 0 {
+		t.Errorf("MySQL broke %d circles, want none", n)
 	}
-	db := raw(t, dsn)
 	for _, table := range []string{"memberships", "presences", "room_counts WHERE users <> 0"} {
 		if n := number(t, db, "SELECT count(*) FROM "+table); n != 0 {
 			t.Errorf("after all have left: got %d rows of %s, want none", n, table)
@@ -91,7 +92,7 @@ func TestALockThatIsHeldTooLong(t *testing.T) {
 	execute(t, other, "SELECT * FROM room_counts WHERE room = 1 FOR UPDATE")
 	var server errgroup.Group
 	server.Go(func() error {
-		_, err := s.ApplyChanges(t.Context(), id, []store.Change{{Room: 1, User: 2, Connection: 2}})
+		_, err := s.ApplyChanges(t.Context(), id, numbers.Add(1), []store.Change{{Room: 1, User: 2, Connection: 2}})
 		return err
 	})
 	eventually(t, "a transaction that is done again", func() bool { return repeated(t, registry) > 0 })
@@ -127,8 +128,8 @@ func TestABatchIsAHandfulOfStatements(t *testing.T) {
 	batch := append(crowd(500, true), crowd(1000, false)[500:]...)
 	before := questions()
 	outcomes := apply(t, s, id, batch...)
-	if got := questions() - before - 1; got > 12 {
-		t.Errorf("a batch of %d: got %d statements, want at most 12", len(batch), got)
+	if got := questions() - before - 1; got > 13 {
+		t.Errorf("a batch of %d: got %d statements, want at most 13", len(batch), got)
 	}
 	for i, o := range outcomes {
 		if !o.Changed {
@@ -188,10 +189,10 @@ func BenchmarkServersAtOnce(b *testing.B) {
 		id := register(b, s, bw.ServerID(fmt.Sprint("s", i)))
 		in, out := crowd(size, false), crowd(size, true)
 		servers = append(servers, func() error {
-			if _, err := s.ApplyChanges(b.Context(), id, in); err != nil {
+			if _, err := s.ApplyChanges(b.Context(), id, numbers.Add(1), in); err != nil {
 				return err
 			}
-			_, err := s.ApplyChanges(b.Context(), id, out)
+			_, err := s.ApplyChanges(b.Context(), id, numbers.Add(1), out)
 			return err
 		})
 	}

@@ -1,7 +1,10 @@
 package mysqlstore
 
 import (
+	"database/sql"
+	"fmt"
 	"testing"
+	"time"
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/store"
@@ -24,57 +27,143 @@ func bothLosses(t *testing.T, test func(t *testing.T, dsn string, s *mysqlstore.
 	}
 }
 
-// A batch that was not answered is not repeated by the store, which would answer
-// that nothing began by it. Whoever repeats it is told the truth about now.
-func TestABatchThatIsNotAnswered(t *testing.T) {
-	bothLosses(t, func(t *testing.T, dsn string, s *mysqlstore.Store, lose func(string), done bool) {
-		const size = 100
-		id := register(t, s, "s")
-		lose("COMMIT")
-		if _, err := s.ApplyChanges(t.Context(), id, crowd(size, false)); bw.KindOf(err) != bw.Unavailable {
-			t.Errorf("got error %v, want %s", err, bw.Unavailable)
-		}
-		want := size
-		if done {
-			want = 0
-		}
-		began := 0
-		for _, o := range apply(t, s, id, crowd(size, false)...) {
-			if o.Changed {
-				began++
-			}
-		}
-		if began != want {
-			t.Errorf("repeated: got %d presences that began, want %d", began, want)
-		}
-		if n := number(t, raw(t, dsn), "SELECT count(*) FROM memberships"); n != size {
-			t.Errorf("got %d memberships, want %d", n, size)
-		}
-	})
+// rows counts those of a table, with conditions or without.
+func rows(t testing.TB, db *sql.DB, table string) int {
+	t.Helper()
+	return number(t, db, "SELECT count(*) FROM "+table)
 }
 
-// Departures that were not told are told by the next call, or by none.
-func TestDeparturesThatAreNotAnswered(t *testing.T) {
-	bothLosses(t, func(t *testing.T, dsn string, s *mysqlstore.Store, lose func(string), done bool) {
-		id := register(t, s, "s")
-		apply(t, s, id, store.Change{Room: 1, User: 1, Connection: 1}, store.Change{Room: 2, User: 1, Connection: 1})
-		if err := s.Release(t.Context(), id); err != nil {
+// A batch that was not answered is not repeated by the store. Whoever sends it again
+// is told what began by it, as if it had been the first time, also when others have
+// entered the same rooms meanwhile.
+func TestABatchThatIsNotAnswered(t *testing.T) {
+	for _, statement := range []string{"INSERT INTO memberships", "INSERT INTO batches", "COMMIT"} {
+		t.Run(statement, func(t *testing.T) {
+			bothLosses(t, func(t *testing.T, dsn string, s *mysqlstore.Store, lose func(string), done bool) {
+				const size = 100
+				id, other, batch := register(t, s, "s"), register(t, s, "other"), numbers.Add(1)
+				lose(statement)
+				if _, err := s.ApplyChanges(t.Context(), id, batch, crowd(size, false)); bw.KindOf(err) != bw.Unavailable {
+					t.Errorf("got error %v, want %s", err, bw.Unavailable)
+				}
+				db, want := raw(t, dsn), 0
+				if done && statement == "COMMIT" {
+					want = size
+				}
+				if n := rows(t, db, "memberships"); n != want {
+					t.Errorf("not answered: got %d memberships, want %d", n, want)
+				}
+				if want > 0 {
+					apply(t, s, other, crowd(size, false)...)
+				}
+				outcomes, err := s.ApplyChanges(t.Context(), id, batch, crowd(size, false))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, o := range outcomes {
+					if !o.Changed {
+						t.Fatalf("change %d, sent again: got %+v, want a beginning", i, o)
+					}
+				}
+				if n := rows(t, db, "memberships"); n != size+want {
+					t.Errorf("got %d memberships, want %d", n, size+want)
+				}
+			})
+		})
+	}
+}
+
+// orphans makes some, each a presence, of a server that is dead.
+func orphans(t testing.TB, s *mysqlstore.Store, server bw.ServerID, n int) {
+	t.Helper()
+	id, batch := register(t, s, server), make([]store.Change, n)
+	for i := range batch {
+		u, err := s.EnsureUser(t.Context(), bw.Name(fmt.Sprint(server, " ", i)))
+		if err != nil {
 			t.Fatal(err)
 		}
+		batch[i] = store.Change{Room: 1, User: u.ID, Connection: 1}
+	}
+	apply(t, s, id, batch...)
+	if err := s.Release(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Orphans go in one step with the departures that are kept, wherever a janitor
+// breaks off. The next one does what is left.
+func TestAJanitorThatBreaksOff(t *testing.T) {
+	const size = 6
+	for _, statement := range []string{
+		"FROM servers", "INSERT INTO room_counts (room) VALUES", "INSERT INTO departures", "DELETE FROM memberships",
+		"DELETE FROM presences", "INSERT INTO room_counts (room, users", "DELETE FROM servers", "DELETE FROM batches", "COMMIT",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			bothLosses(t, func(t *testing.T, dsn string, s *mysqlstore.Store, lose func(string), done bool) {
+				orphans(t, s, "s", size)
+				lose(statement)
+				if b, err := s.DeleteOrphans(t.Context(), 0, 10); bw.KindOf(err) != bw.Unavailable {
+					t.Errorf("got %+v and error %v, want %s", b, err, bw.Unavailable)
+				}
+				db, want := raw(t, dsn), 0
+				if done && statement == "COMMIT" {
+					want = size
+				}
+				gone, left := rows(t, db, "departures"), rows(t, db, "memberships")
+				if gone != want || left != size-want {
+					t.Errorf("broken off: got %d departures and %d memberships, want %d and %d", gone, left, want, size-want)
+				}
+				eventually(t, "the next one's turn", func() bool {
+					if _, err := s.DeleteOrphans(t.Context(), 0, 10); err != nil {
+						t.Fatal(err)
+					}
+					return rows(t, db, "servers") == 0
+				})
+				gone, left = rows(t, db, "departures"), rows(t, db, "memberships")
+				if gone != size || left != 0 {
+					t.Errorf("got %d departures and %d memberships, want %d and none", gone, left, size)
+				}
+			})
+		})
+	}
+}
+
+// Departures whose claim was not answered are given out when its time is over.
+func TestDeparturesThatAreNotAnswered(t *testing.T) {
+	const size, hold = 3, 300 * time.Millisecond
+	bothLosses(t, func(t *testing.T, dsn string, s *mysqlstore.Store, lose func(string), done bool) {
+		orphans(t, s, "s", size)
+		if b, err := s.DeleteOrphans(t.Context(), 0, 10); err != nil || b.Removed != size {
+			t.Fatalf("got %+v and error %v, want %d removed", b, err, size)
+		}
+		begin := time.Now()
 		lose("COMMIT")
-		if _, _, err := s.DeleteOrphans(t.Context(), 10); bw.KindOf(err) != bw.Unavailable {
-			t.Errorf("got error %v, want %s", err, bw.Unavailable)
+		if gone, err := s.ClaimDepartures(t.Context(), hold, 10); bw.KindOf(err) != bw.Unavailable {
+			t.Errorf("got %+v and error %v, want %s", gone, err, bw.Unavailable)
 		}
-		want := 2
-		if done {
-			want = 0
+		var told []int64
+		eventually(t, "departures that are given out again", func() bool {
+			gone, err := s.ClaimDepartures(t.Context(), time.Hour, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range gone {
+				told = append(told, d.ID)
+			}
+			return len(told) > 0
+		})
+		if after := time.Since(begin); len(told) != size || done && after < hold-time.Millisecond {
+			t.Errorf("got departures %v after %v, want %d, after %v if they were claimed", told, after, size, hold)
 		}
-		departures, more, err := s.DeleteOrphans(t.Context(), 10)
-		if err != nil || more || len(departures) != want {
-			t.Errorf("got departures %+v, more %v and error %v, want %d", departures, more, err, want)
+		lose("DELETE FROM departures")
+		if err := s.ForgetDepartures(t.Context(), told); bw.KindOf(err) != bw.Unavailable {
+			t.Errorf("forget: got error %v, want %s", err, bw.Unavailable)
 		}
-		if n := number(t, raw(t, dsn), "SELECT count(*) FROM memberships"); n != 0 {
-			t.Errorf("got %d memberships, want none", n)
+		if err := s.ForgetDepartures(t.Context(), told); err != nil {
+			t.Errorf("forget again: %v", err)
+		}
+		if n := rows(t, raw(t, dsn), "departures"); n != 0 {
+			t.Errorf("got %d departures, want none", n)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 
 // server is the MySQL of all tests; each has a database of its own in it.
 var server *services.Service
+
+// numbers are those of batches: each is above all before it, whoever writes it.
+var numbers atomic.Int64
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -40,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long anything may take that must happen.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // database makes an empty database of the test's, with the schema.
 func database(t testing.TB) (dsn string) {
@@ -127,7 +131,7 @@ func register(t testing.TB, s *mysqlstore.Store, server bw.ServerID) store.Ident
 
 func apply(t testing.TB, s *mysqlstore.Store, id store.Identity, batch ...store.Change) []store.Outcome {
 	t.Helper()
-	outcomes, err := s.ApplyChanges(t.Context(), id, batch)
+	outcomes, err := s.ApplyChanges(t.Context(), id, numbers.Add(1), batch)
 	if err != nil {
 		t.Fatal(err)
 	}

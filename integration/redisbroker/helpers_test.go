@@ -155,10 +155,16 @@ func (s *subject) begin(room bw.RoomID, id string) <-chan answer {
 	return answers
 }
 
-// send sends and wants an ack.
+// send sends and wants an ack. What a busy machine or a slow disk kept from being
+// answered in time is sent again, and its ack is that of the first try.
 func (s *subject) send(room bw.RoomID, id string) broker.Ack {
 	s.Helper()
 	a := <-s.begin(room, id)
+	for deadline := time.Now().Add(patience); bw.KindOf(a.err) == bw.Unavailable && time.Now().Before(deadline); {
+		<-time.After(20 * time.Millisecond)
+		a = <-s.begin(room, id)
+		a.Duplicate = false
+	}
 	if a.err != nil {
 		s.Fatalf("send %q: %v", id, a.err)
 	}
@@ -189,8 +195,12 @@ func (s *subject) untilAcked(room bw.RoomID, id string) broker.Ack {
 	}
 }
 
-// slack is what a busy machine adds.
-const slack = 500 * time.Millisecond
+// slack is what a busy machine adds to the second in which a send is answered, and
+// outage is longer than both: who would wait for its end is noticed.
+const (
+	slack  = 2 * time.Second
+	outage = 4 * time.Second
+)
 
 // event is a call of a receiver: a message, or a gap.
 type event struct {

@@ -65,7 +65,7 @@ func TestBlackHole(t *testing.T) {
 			tr.more(50)
 			end := c.swallow(direction)
 			eventually(t, "bad health", func() bool { return far.Healthy(context.Background()) != nil })
-			<-time.After(2 * time.Second)
+			<-time.After(outage)
 			if far.Healthy(context.Background()) == nil {
 				t.Error("health in a black hole: got none, want a reason")
 			}
@@ -81,13 +81,13 @@ func TestBlackHole(t *testing.T) {
 // within its time, that is no repeat of anybody's.
 func TestLostAnswerIsNoDuplicate(t *testing.T) {
 	c := newCable(t)
-	far := open(t, redisbroker.Config{URL: c.URL, SendTimeout: 2 * time.Second})
+	far := open(t, redisbroker.Config{URL: c.URL, SendTimeout: 6 * time.Second})
 	room := far.newRoom()
 	far.send(room, "before")
 	end := c.swallow("downstream")
 	answer := far.begin(room, "unanswered")
 	eventually(t, "the message in the log", func() bool { return raw.XLen(t.Context(), key("tail", room)).Val() == 2 })
-	<-time.After(1100 * time.Millisecond) // the first attempt's time is over
+	eventually(t, "the end of the first attempt", func() bool { return far.metric("commit_failures_total") > 0 })
 	end()
 	if a := <-answer; a.err != nil || a.Duplicate || a.Seq != 2 {
 		t.Errorf("answer: got %+v, want the ack of a new message", a)
@@ -214,7 +214,7 @@ func TestRedisStandsStill(t *testing.T) {
 	if err := server.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(2 * time.Second)
+	<-time.After(outage)
 	if err := server.Unpause(t.Context()); err != nil {
 		t.Fatal(err)
 	}

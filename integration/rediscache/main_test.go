@@ -12,10 +12,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"github.com/breakwater-chat/breakwater/cache/rediscache"
 	"github.com/breakwater-chat/breakwater/integration/services"
+
+	"github.com/breakwater-chat/breakwater/integration/harness"
 )
 
 // patience is how long anything may take that must happen.
@@ -28,15 +29,7 @@ var server *services.Service
 var raw *redis.Client
 
 func TestMain(m *testing.M) {
-	status, err := run(m)
-	if err == nil && status == 0 {
-		err = goleak.Find()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	os.Exit(harness.Main(func(string) (int, error) { return run(m) }))
 }
 
 func run(m *testing.M) (status int, err error) {
@@ -59,7 +52,15 @@ type view struct {
 	metrics *prometheus.Registry
 }
 
+// open opens a view that is as patient as the tests.
 func open(t testing.TB, cfg rediscache.Config) view {
+	t.Helper()
+	cfg.Timeout = patience
+	return openAsServers(t, cfg)
+}
+
+// openAsServers opens one that waits as long as a server's does.
+func openAsServers(t testing.TB, cfg rediscache.Config) view {
 	t.Helper()
 	v := view{metrics: prometheus.NewRegistry()}
 	cfg.URL, cfg.Registerer, cfg.Log = server.URL, v.metrics, slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -19,14 +19,15 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
 
-	"github.com/breakwater-chat/breakwater/integration/loopback"
+	"github.com/breakwater-chat/breakwater/internal/loopback"
+	"github.com/breakwater-chat/breakwater/loadtest/stand/service"
 )
 
 // label marks containers with HOST/PID of the process that they belong to.
 const label = "breakwater-test"
 
 // create makes the container of a service, not started yet.
-func create(ctx context.Context, k kind) (*Service, error) {
+func create(ctx context.Context, k service.Kind) (*Service, error) {
 	provider, err := connect(ctx)
 	if err != nil {
 		return nil, err
@@ -76,15 +77,15 @@ func namedDockerAnswers(ctx context.Context) error {
 	return errors.Join(err, docker.Close())
 }
 
-func createWith(ctx context.Context, provider *testcontainers.DockerProvider, k kind) (*Service, error) {
-	if _, err := provider.Client().ImageInspect(ctx, k.image); errdefs.IsNotFound(err) {
-		return nil, fmt.Errorf("no image %s: run make images", k.image)
+func createWith(ctx context.Context, provider *testcontainers.DockerProvider, k service.Kind) (*Service, error) {
+	if _, err := provider.Client().ImageInspect(ctx, k.Image); errdefs.IsNotFound(err) {
+		return nil, fmt.Errorf("no image %s: run make images", k.Image)
 	}
 	port, err := loopback.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	inside, err := network.ParsePort(k.port)
+	inside, err := network.ParsePort(fmt.Sprintf("%d/tcp", k.Port))
 	if err != nil {
 		return nil, err
 	}
@@ -93,19 +94,19 @@ func createWith(ctx context.Context, provider *testcontainers.DockerProvider, k 
 		return nil, err
 	}
 	made, err := provider.CreateContainer(ctx, testcontainers.ContainerRequest{
-		Image:        k.image,
-		Cmd:          k.command,
-		Env:          k.settings,
-		ExposedPorts: []string{k.port},
+		Image:        k.Image,
+		Cmd:          k.Command,
+		Env:          k.Settings,
+		ExposedPorts: []string{inside.String()},
 		Labels:       map[string]string{label: fmt.Sprintf("%s/%d", host, os.Getpid())},
 		HostConfigModifier: func(c *container.HostConfig) {
 			c.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(port)}}}
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making a container for %s: %w", k.name, err)
+		return nil, fmt.Errorf("making a container for %s: %w", k.Name, err)
 	}
-	return &Service{URL: k.url(fmt.Sprintf("127.0.0.1:%d", port)), kind: k, id: made.GetContainerID()}, nil
+	return &Service{URL: k.URL(fmt.Sprintf("127.0.0.1:%d", port)), kind: k, id: made.GetContainerID()}, nil
 }
 
 // removeLeftovers removes the containers of test processes of this machine that

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/breakwater-chat/breakwater/loadtest/stand/service"
 )
 
 // Database makes an empty database for one test and gives its DSN. It is
@@ -18,7 +20,7 @@ func (s *Service) Database(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("reading the address of MySQL: %v", err)
 	}
-	db, err := openMySQL(config.Clone())
+	db, err := service.OpenMySQL(config.Clone())
 	if err != nil {
 		t.Fatal(err)
 	}

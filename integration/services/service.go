@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/breakwater-chat/breakwater/loadtest/stand/service"
 )
 
 // Service is one running Redis, MySQL or Elasticsearch.
@@ -14,28 +16,29 @@ type Service struct {
 	// URL is the address for clients, the same for the service's whole life.
 	URL string
 
-	kind kind
+	kind     service.Kind
+	variable string // of the environment, that may give an address
 	// What is nil and empty where the address was given.
 	docker client.APIClient
 	id     string
 }
 
-func start(ctx context.Context, k kind) (*Service, error) {
+func start(ctx context.Context, k service.Kind, variable string) (*Service, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if given := os.Getenv(k.variable); given != "" {
-		s := &Service{URL: given, kind: k}
+	if given := os.Getenv(variable); given != "" {
+		s := &Service{URL: given, kind: k, variable: variable}
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		// The address is not shown: it may hold a password.
-		if err := k.await(ctx, given, func(context.Context) error { return nil }); err != nil {
-			return nil, fmt.Errorf("the address in %s: %w", k.variable, err)
+		if err := k.Await(ctx, given, func(context.Context) error { return nil }); err != nil {
+			return nil, fmt.Errorf("the address in %s: %w", variable, err)
 		}
 		return s, nil
 	}
 	s, err := create(ctx, k)
 	if err != nil {
-		return nil, fmt.Errorf("%w (or set %s to the address of a running %s)", err, k.variable, k.name)
+		return nil, fmt.Errorf("%w (or set %s to the address of a running %s)", err, variable, k.Name)
 	}
 	if err := s.Start(ctx); err != nil {
 		_ = s.Close() // the reason is told already
@@ -53,7 +56,7 @@ func (s *Service) Start(ctx context.Context) error {
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		return s.kind.await(ctx, s.URL, s.gone)
+		return s.kind.Await(ctx, s.URL, s.gone)
 	})
 }
 
@@ -88,7 +91,7 @@ func (s *Service) Unpause(ctx context.Context) error {
 		if _, err := s.docker.ContainerUnpause(ctx, s.id, client.ContainerUnpauseOptions{}); err != nil {
 			return err
 		}
-		return s.kind.await(ctx, s.URL, s.gone)
+		return s.kind.Await(ctx, s.URL, s.gone)
 	})
 }
 
@@ -106,10 +109,10 @@ func (s *Service) Close() error {
 // do names what failed, and refuses where there is no container.
 func (s *Service) do(what string, how func() error) error {
 	if s.docker == nil {
-		return fmt.Errorf("cannot %s the %s of %s: only a service that the tests started themselves is theirs to hurt", what, s.kind.name, s.kind.variable)
+		return fmt.Errorf("cannot %s the %s of %s: only a service that the tests started themselves is theirs to hurt", what, s.kind.Name, s.variable)
 	}
 	if err := how(); err != nil {
-		return fmt.Errorf("%s %s: %w", what, s.kind.name, err)
+		return fmt.Errorf("%s %s: %w", what, s.kind.Name, err)
 	}
 	return nil
 }

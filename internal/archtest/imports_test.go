@@ -13,9 +13,11 @@ import (
 var mayImport = map[string][]string{
 	".":          {},
 	"cmd":        {"app"},
-	"app":        {"broker", "cache", "client", "history", "internal", "migrations", "server", "store", "wire"},
+	"app":        {"broker", "cache", "client", "history", "internal", "janitor", "loadtest", "migrations", "server", "store", "wire"},
 	"wire":       {},
 	"server":     {"broker", "cache", "client/js", "history", "internal", "store", "wire"},
+	"client":     {"wire"},
+	"janitor":    {"broker", "internal/ablation", "store"},
 	"client/js":  {},
 	"migrations": {},
 	"internal":   {"internal"},
@@ -23,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/observe": {"broker", "history", "store"},
 
 	"broker":  {"wire"},
-	"cache":   {"wire"},
+	"cache":   {"wire", "internal/ablation"},
 	"store":   {"wire"},
 	"history": {"wire"},
 
@@ -36,6 +38,7 @@ var mayImport = map[string][]string{
 	"store/sqlitestore":  {"store", "internal", "migrations"},
 	"store/mysqlstore":   {"store", "internal", "migrations"},
 	"store/storetest":    {"store"},
+	"store/ledger":       {"store"},
 	"history/sqlitefts":  {"history", "internal", "migrations"},
 	"history/elastic":    {"history", "internal", "migrations"},
 	// It carries what the log has stored into the history.
@@ -43,8 +46,17 @@ var mayImport = map[string][]string{
 	// The suite's subjects are filled by what a log commits.
 	"history/historytest": {"history"},
 
+	"loadtest": {"client", "internal", "wire"},
+	// What is brought up to be loaded and hurt, and those who hurt and judge it.
+	"loadtest/stand":         {"deploy", "internal"},
+	"loadtest/stand/service": {},
+	"loadtest/drill":         {"client", "internal", "loadtest", "wire"},
+	// It reads what clients saw and what databases hold, and knows nothing of how either came to be.
+	"loadtest/oracle": {},
+	"loadtest/report": {},
+
 	"bench":       {"wire", "internal"},
-	"integration": {"wire", "internal", "integration"},
+	"integration": {"wire", "internal", "integration", "loadtest", "deploy"},
 	"deploy":      {},
 }
 
@@ -52,14 +64,18 @@ var mayImport = map[string][]string{
 // means: no implementation may reach another one, nor a server.
 var contracts = []string{"broker", "cache", "store", "history"}
 
+// Folders below a contract that hold no means but what its implementations have
+// in common: these may reach them.
+var common = []string{"store/ledger"}
+
 // mayUse says which folders may import a driver or framework; every other
 // dependency is free to all but the root package.
 var mayUse = map[string][]string{
 	"modernc.org/sqlite":             {"internal/sqlite", "store/sqlitestore", "history/sqlitefts"},
-	"database/sql":                   {"internal/sqlite", "store/sqlitestore", "history/sqlitefts", "store/mysqlstore", "migrations"},
+	"database/sql":                   {"internal/sqlite", "store/sqlitestore", "history/sqlitefts", "store/mysqlstore", "migrations", "loadtest/stand/service"},
 	"github.com/pressly/goose":       {"internal/sqlite", "migrations", "app"},
 	"github.com/valyala/fasthttp":    {"server", "app"},
-	"github.com/gobwas":              {"server", "wire"},
+	"github.com/gobwas":              {"client", "server", "wire"},
 	"github.com/maypok86/otter":      {"cache/memcache"},
 	"github.com/golang-jwt":          {"server/auth"},
 	"github.com/MicahParks":          {"server/auth"},
@@ -75,13 +91,14 @@ var mayUse = map[string][]string{
 	"golang.org/x/exp":               {},
 	"github.com/gorilla/websocket":   {},
 	"github.com/google/uuid":         {},
-	"github.com/redis/go-redis":      {"broker/redisbroker", "cache/rediscache"},
-	"github.com/go-sql-driver/mysql": {"store/mysqlstore", "migrations"},
+	"github.com/redis/go-redis":      {"broker/redisbroker", "cache/rediscache", "loadtest/stand/service"},
+	"github.com/go-sql-driver/mysql": {"store/mysqlstore", "migrations", "loadtest/stand/service"},
 	"github.com/elastic":             {"history/elastic", "migrations"},
-	"github.com/sony/gobreaker":      {"internal", "history/elastic", "cache/rediscache"},
+	"github.com/sony/gobreaker":      {"internal", "history/elastic", "cache/rediscache", "server/directory"},
 	"github.com/testcontainers":      {"integration"},
-	"github.com/Shopify/toxiproxy":   {"integration"},
+	"github.com/Shopify/toxiproxy":   {"integration", "loadtest/stand"},
 	"k8s.io":                         {"integration", "deploy"},
+	"github.com/HdrHistogram":        {"loadtest"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -158,6 +175,9 @@ func TestRulesTellRightFromWrong(t *testing.T) {
 		{"broker/membroker", "history/sqlitefts", false},
 		{"broker/membroker", "server/live", false},
 		{"history/sqlitefts", "internal/sqlite", true},
+		{"store/mysqlstore", "store/ledger", true},
+		{"store/mysqlstore", "store/sqlitestore", false},
+		{"server/live", "store/ledger", false},
 		{"app", "history/sqlitefts", true},
 		{"wire", "server", false},
 		{"cmd/breakwater", "app", true},
@@ -193,14 +213,15 @@ func ourFolder(imported string) (string, bool) {
 }
 
 // crossesContracts tells whether code reaches below a contract, where the
-// implementations are: only the wiring may, and an implementation into itself.
+// implementations are: only the wiring may, and an implementation into itself
+// and into what it has in common with the others.
 func crossesContracts(from, to string) bool {
 	if within(from, "app") {
 		return false
 	}
 	for _, contract := range contracts {
 		if strings.HasPrefix(to, contract+"/") && !within(from, to) {
-			return true
+			return !within(from, contract) || !within(to, common...)
 		}
 	}
 	return false
