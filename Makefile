@@ -90,6 +90,8 @@ drills: build ## hurt a cluster in every known way and judge what its users saw;
 drills-negative: ## take each mechanism away and want its drill to fail; reports in bin/drills
 	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -tags ablation -o bin/breakwater-ablation ./cmd/breakwater
 	bin/breakwater-ablation drill --negative --out bin/drills
+	! BREAKWATER_ABLATE=takeover $(GO) test -count=1 -run TestManyOrphans ./integration/cluster > bin/drills/takeover.log
+	grep 'in vain for everybody to be told of' bin/drills/takeover.log
 
 clean: ## remove what make built
 	rm -rf bin

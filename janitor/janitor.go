@@ -176,12 +176,20 @@ func (j *Janitor) bury(ctx context.Context) (more bool, err error) {
 	return burial.More, nil
 }
 
+// claimFor is how long what is claimed is left to this janitor.
+func claimFor() time.Duration {
+	if ablation.Off(ablation.Takeover) {
+		return 24 * time.Hour
+	}
+	return hold
+}
+
 // tell tells of some departures and says whether there were any. What was not
 // told is given out again.
 func (j *Janitor) tell(ctx context.Context) (more bool, err error) {
 	claiming, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	departures, err := j.cfg.Leases.ClaimDepartures(claiming, hold, batch)
+	departures, err := j.cfg.Leases.ClaimDepartures(claiming, claimFor(), batch)
 	if err != nil {
 		return false, fmt.Errorf("looking for departures: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/breakwater-chat/breakwater/integration/harness"
 	"github.com/breakwater-chat/breakwater/integration/services"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 	"github.com/breakwater-chat/breakwater/loadtest/stand"
 )
 
@@ -27,7 +28,11 @@ const lease = 9 * time.Second
 
 func TestMain(m *testing.M) {
 	os.Exit(harness.Main(func(folder string) (int, error) {
-		binary, err := harness.Build(folder, "breakwater-race", "-race")
+		flags := []string{"-race"}
+		if os.Getenv(ablation.Variable) != "" {
+			flags = append(flags, "-tags", "ablation")
+		}
+		binary, err := harness.Build(folder, "breakwater-race", flags...)
 		if err != nil {
 			return 1, err
 		}

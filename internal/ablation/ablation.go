@@ -43,6 +43,8 @@ const (
 	Janitor Mechanism = "janitor"
 	// Grace: who was on a dead server is told gone before he could come back.
 	Grace Mechanism = "grace"
+	// Takeover: whom a janitor was about to tell gone is its own to tell, even if it dies.
+	Takeover Mechanism = "takeover"
 	// StoreClock: whose lease is over a server decides by its own clock.
 	StoreClock Mechanism = "store-clock"
 	// LateJoins: nobody joins while MySQL is away.
@@ -57,6 +59,6 @@ const (
 func Names() []Mechanism {
 	return []Mechanism{
 		Admission, Dedupe, Refill, Check, SendTimeout, Gap, BulkItems, Claim, PageLock, SingleFlight,
-		Standing, Reentry, Janitor, Grace, StoreClock, LateJoins, StoreBreaker, DrainStays,
+		Standing, Reentry, Janitor, Grace, Takeover, StoreClock, LateJoins, StoreBreaker, DrainStays,
 	}
 }

@@ -47,9 +47,9 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// Each mechanism has a drill that must miss it, but the one of which controls tells.
+// Each mechanism has a drill that must miss it, but those of which controls tells.
 func TestEveryMechanismIsMissed(t *testing.T) {
-	covered := []ablation.Mechanism{ablation.Admission}
+	covered := []ablation.Mechanism{ablation.Admission, ablation.Takeover}
 	for _, c := range controls() {
 		covered = append(covered, c.mechanism)
 		if !slices.ContainsFunc(All(), func(d Drill) bool { return d.Name == c.drill }) {

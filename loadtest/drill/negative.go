@@ -23,7 +23,8 @@ type control struct {
 	broken []string
 }
 
-// controls are all mechanisms but admission, of which docs/drills.md gives the reason.
+// controls are all mechanisms but admission and takeover, of which docs/drills.md gives
+// the reason.
 func controls() []control {
 	const (
 		indexed = "everything is in Elasticsearch"
