@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -200,10 +201,7 @@ func (s *Server) stop() error {
 // ctx ends. A Serve that has not begun yet will not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.readers.reading.stop()
-	if err := s.stop(); err != nil {
-		return fmt.Errorf("closing the listener: %w", err)
-	}
-	if err := s.http.ShutdownWithContext(ctx); err != nil {
+	if err := errors.Join(s.stop(), s.http.ShutdownWithContext(ctx)); err != nil {
 		return fmt.Errorf("stopping HTTP: %w", err)
 	}
 	return nil
