@@ -213,21 +213,23 @@ func TestManyOrphans(t *testing.T) {
 // not told: what the others have claimed they tell in the meantime.
 func (l *load) catch(db *sql.DB, s *stand.Server) (caught bool) {
 	l.Helper()
-	signal := func(sig syscall.Signal) {
-		l.Helper()
-		if err := syscall.Kill(s.PID(), sig); err != nil {
-			l.Fatal(err)
-		}
-	}
-	signal(syscall.SIGSTOP)
+	l.signal(s, syscall.SIGSTOP)
 	last := l.query(db, "SELECT COALESCE(MAX(claimed_until), 0) FROM departures")
 	l.goOn(time.Second / 2)
 	if l.query(db, "SELECT COUNT(*) FROM departures WHERE claimed_until BETWEEN 1 AND ?", last) > 0 {
 		return true
 	}
-	signal(syscall.SIGCONT)
+	l.signal(s, syscall.SIGCONT)
 	l.goOn(time.Second / 20)
 	return false
+}
+
+// signal sends a server a signal.
+func (l *load) signal(s *stand.Server, sig syscall.Signal) {
+	l.Helper()
+	if err := syscall.Kill(s.PID(), sig); err != nil {
+		l.Fatal(err)
+	}
 }
 
 // TestAServerIsStopped: it cannot know that the others take it for dead, for it does
@@ -238,20 +240,14 @@ func TestAServerIsStopped(t *testing.T) {
 	s := l.seat(5)
 	victim := shared.Servers[0]
 	shared.Nginx.ExpectFailures()
-	signal := func(sig syscall.Signal) {
-		t.Helper()
-		if err := syscall.Kill(victim.PID(), sig); err != nil {
-			t.Fatal(err)
-		}
-	}
-	signal(syscall.SIGSTOP)
+	l.signal(victim, syscall.SIGSTOP)
 	t.Cleanup(func() { _ = syscall.Kill(victim.PID(), syscall.SIGCONT) })
 	others, gone := append(s.at[1][:5:5], s.at[2]...), map[string]int{}
 	for _, c := range s.at[0] {
 		gone[c.Name] = 1
 	}
 	l.within(2*lease, "its people to be told gone", func() error { return s.heard(others, nil, gone) })
-	signal(syscall.SIGCONT)
+	l.signal(victim, syscall.SIGCONT)
 	l.within(lease, "its people to be there again", func() error { return s.heard(others, gone, gone) })
 	l.check()
 	for _, c := range s.at[0] {
