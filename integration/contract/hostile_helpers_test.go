@@ -23,7 +23,7 @@ import (
 // its first byte; hostilePatience is that with room for a loaded machine.
 const (
 	hostileDeadline = 10 * time.Second
-	hostilePatience = hostileDeadline + 8*time.Second
+	hostilePatience = hostileDeadline + 20*time.Second
 )
 
 // hostileAll lets all clients talk at once, so that those who wait for a

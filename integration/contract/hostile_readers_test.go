@@ -77,15 +77,21 @@ func TestHostileReaders(t *testing.T) {
 	p.get(r.path("/messages?limit=500")).ok(http.StatusOK, nil)
 }
 
-// hostileTaste asks once and reads slowly until the deadline is over, then what
-// is still on its way: it must not be the whole page.
+// hostileTaste asks once and, when the answer has begun, reads slowly until the
+// deadline is over, then what is still on its way: it must not be the whole page.
 func hostileTaste(c net.Conn, ask string) error {
 	if _, err := io.WriteString(c, ask); err != nil {
 		return err
 	}
+	if err := c.SetReadDeadline(time.Now().Add(hostilePatience)); err != nil {
+		return err
+	}
+	got, err := io.CopyN(io.Discard, c, 1)
+	if err = errors.Join(err, c.SetReadDeadline(time.Time{})); err != nil {
+		return fmt.Errorf("no answer: %w", err)
+	}
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
-	got := int64(0)
 	for end := time.Now().Add(hostileDeadline + 2*time.Second); time.Now().Before(end); <-ticker.C {
 		n, err := io.CopyN(io.Discard, c, 1<<10)
 		if got += n; err != nil {
