@@ -22,6 +22,27 @@ func (r *record) happened(kind oracle.Kind, from, to time.Duration) (n int) {
 
 // slowestAnswer is the longest time from a try to send to its ack or its refusal.
 func (r *record) slowestAnswer() (slowest time.Duration) {
+	r.answers(func(sent time.Duration, e *oracle.Event) { slowest = max(slowest, e.At-sent) })
+	return slowest
+}
+
+// answersTo counts the acks and the refusals from one time of the run to another of what
+// was said in an earlier part of it.
+func (r *record) answersTo(saidFrom, saidTo, from, to time.Duration) (acked, refused int) {
+	r.answers(func(sent time.Duration, e *oracle.Event) {
+		switch {
+		case sent < saidFrom || sent >= saidTo || e.At < from || e.At >= to:
+		case e.Kind == oracle.Acked:
+			acked++
+		default:
+			refused++
+		}
+	})
+	return acked, refused
+}
+
+// answers calls a function with each ack and refusal, and when what it answers was sent.
+func (r *record) answers(each func(sent time.Duration, e *oracle.Event)) {
 	type try struct {
 		client, id string
 		conn       int
@@ -36,10 +57,9 @@ func (r *record) slowestAnswer() (slowest time.Duration) {
 		case oracle.Sent:
 			sent[key] = e.At
 		case oracle.Acked, oracle.Refused:
-			slowest = max(slowest, e.At-sent[key])
+			each(sent[key], e)
 		}
 	}
-	return slowest
 }
 
 // farthest is how far the server's time of a live message was from when it came, at most.
