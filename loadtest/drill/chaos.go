@@ -37,9 +37,9 @@ func chaos(ctx context.Context, r *run) (err error) {
 		}
 		if time.Now().After(next) && len(now) < mostAtOnce {
 			next = time.Now().Add(time.Duration(r.rng.Int64N(int64(betweenFaults))))
-			f := r.draw()
+			f, possible := r.draw()
 			long := shortestFault + time.Duration(r.rng.Int64N(int64(longestFault-shortestFault)))
-			if !clashes(f, now) {
+			if possible && !clashes(f, now) {
 				end, err := r.begin(ctx, f)
 				if err != nil {
 					return err
@@ -67,16 +67,25 @@ func endAll(now []standing) error {
 	return errors.Join(errs...)
 }
 
-// draw is one fault of those that lose nothing for good.
-func (r *run) draw() fault {
+// draw is one fault of those that lose nothing for good, and whether it can be had here.
+// What is drawn next does not depend on that.
+func (r *run) draw() (f fault, possible bool) {
 	server := r.rng.IntN(servers)
 	service := stand.Dependencies()[r.rng.IntN(len(stand.Dependencies()))]
-	all := []fault{
+	ahead := []time.Duration{jump, -jump}[r.rng.IntN(2)]
+	always := []fault{
 		serverDies(server), serverStops(server), serverIsReplaced(server),
-		silent(service), silent(service, server), slow(service, 200*time.Millisecond), serviceDies(service),
+		silent(service), silent(service, server), slow(service, 200*time.Millisecond),
 		itemsFail(10), nginxReloads(),
 	}
-	return all[r.rng.IntN(len(all))]
+	switch i := r.rng.IntN(len(always) + 2); i {
+	case len(always):
+		return serviceDies(service), r.base.Service(service).Ours()
+	case len(always) + 1:
+		return clockIsOff(0, ahead), r.drill.clocked
+	default:
+		return always[i], true
+	}
 }
 
 // clashes tells whether a fault hurts what is hurt already.

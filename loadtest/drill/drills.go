@@ -6,6 +6,7 @@ import (
 
 	"github.com/breakwater-chat/breakwater/loadtest/oracle"
 	"github.com/breakwater-chat/breakwater/loadtest/stand"
+	"github.com/breakwater-chat/breakwater/loadtest/stand/clock"
 )
 
 // Drill is one way to hurt a cluster, and what is expected of it.
@@ -49,10 +50,7 @@ func All() []Drill {
 		{Name: "scale", About: "servers are added and removed as the HPA would: the new ones get people, and nobody is seen to leave", size: ordinary, run: scale},
 		{Name: "storm-warm", About: "one of three servers dies under 1,500 people: all are back within seconds", size: storm, run: stormWarm},
 		{Name: "storm-cold", About: "all servers die under 1,500 people: all come back to servers that know no room", size: storm, run: stormCold},
-		{
-			Name: "chaos", About: "several faults at a time, drawn from the seed, for as long as --for says", size: ordinary,
-			ours: []stand.Dependency{stand.Redis, stand.MySQL, stand.Elasticsearch}, run: chaos,
-		},
+		{Name: "chaos", About: "several faults at a time, drawn from the seed, for as long as --for says", size: ordinary, clocked: clock.Supported, run: chaos},
 	}
 }
 

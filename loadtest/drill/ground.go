@@ -113,13 +113,11 @@ func (g *ground) whole(ctx context.Context) error {
 
 // giveClock starts the ith server again, with a wall clock that can be set.
 func (g *ground) giveClock(i int) error {
+	g.cluster.GiveClock(i)
 	if err := g.cluster.Drain(i); err != nil {
 		return err
 	}
-	if err := g.cluster.RestartWithClock(i); err != nil {
-		return errors.Join(err, g.cluster.Restart(i)) // the others go on with it
-	}
-	return nil
+	return g.cluster.Restart(i)
 }
 
 // named is the ith server's name in histories.

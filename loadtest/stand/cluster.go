@@ -44,8 +44,9 @@ type Cluster struct {
 	// Key is the file that tokens are signed with.
 	Key string
 
-	setup Setup
-	flags [][]string // of each server, its address among them: it comes back there
+	setup    Setup
+	binaries []Binary   // of each server
+	flags    [][]string // of each server, its address among them: it comes back there
 }
 
 // StartCluster starts servers, which bring the databases to their schema, and an
@@ -76,6 +77,7 @@ func (c *Cluster) prepare(i int) error {
 	if err != nil {
 		return err
 	}
+	c.binaries = append(c.binaries, c.setup.Binary)
 	c.flags = append(c.flags, append([]string{
 		"--listen", address, "--server-id", fmt.Sprintf("server-%d", i+1), "--token-key", c.Key, "--migrate",
 		"--redis", on.Redis, "--mysql", on.MySQL, "--elasticsearch", on.Elasticsearch,
@@ -85,7 +87,7 @@ func (c *Cluster) prepare(i int) error {
 
 func (c *Cluster) start() error {
 	err := c.each(func(i int) (err error) {
-		c.Servers[i], err = c.setup.Binary.serve(c.flags[i])
+		c.Servers[i], err = c.binaries[i].serve(c.flags[i])
 		return err
 	})
 	if err != nil {
@@ -146,15 +148,14 @@ func (c *Cluster) Drain(i int) error {
 	return c.Servers[i].Stop()
 }
 
+// GiveClock gives the ith server a wall clock that can be set, from its next life on.
+// It starts where clock.Supported says so.
+func (c *Cluster) GiveClock(i int) { c.binaries[i] = c.binaries[i].WithClock() }
+
 // Restart begins the next life of the ith server, which has ended: with the
 // flags and at the address of the one before.
-func (c *Cluster) Restart(i int) error { return c.restart(i, c.setup.Binary) }
-
-// RestartWithClock is Restart of a server whose wall clock can be set.
-func (c *Cluster) RestartWithClock(i int) error { return c.restart(i, c.setup.Binary.WithClock()) }
-
-func (c *Cluster) restart(i int, b Binary) error {
-	s, err := b.serve(c.flags[i])
+func (c *Cluster) Restart(i int) error {
+	s, err := c.binaries[i].serve(c.flags[i])
 	if err != nil {
 		return fmt.Errorf("starting server %d again: %w", i+1, err)
 	}
@@ -168,9 +169,9 @@ func (c *Cluster) Add() error {
 	if err := c.prepare(i); err != nil {
 		return err
 	}
-	s, err := c.setup.Binary.serve(c.flags[i])
+	s, err := c.binaries[i].serve(c.flags[i])
 	if err != nil {
-		c.flags = c.flags[:i]
+		c.binaries, c.flags = c.binaries[:i], c.flags[:i]
 		return fmt.Errorf("starting server %d: %w", i+1, err)
 	}
 	c.Servers = append(c.Servers, s)
@@ -181,7 +182,7 @@ func (c *Cluster) Add() error {
 func (c *Cluster) Remove() error {
 	last := len(c.Servers) - 1
 	leaving := c.Servers[last]
-	c.Servers, c.flags = c.Servers[:last], c.flags[:last]
+	c.Servers, c.binaries, c.flags = c.Servers[:last], c.binaries[:last], c.flags[:last]
 	c.Nginx.ExpectFailures()
 	return errors.Join(c.Reload(), leaving.Stop())
 }
