@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,6 +35,7 @@ func (b *Broker) receive() error {
 	pubsub := b.listens.Subscribe(b.ctx)
 	defer pubsub.Close()
 	defer context.AfterFunc(b.ctx, func() { _ = pubsub.Close() })()
+	defer b.closeWhenSilent(pubsub)()
 	if err := pubsub.Subscribe(b.ctx, b.keys.probe); err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func (b *Broker) receive() error {
 	b.mu.Unlock()
 	signal(b.followed)
 	for first := true; ; first = false {
-		message, err := pubsub.ReceiveTimeout(b.ctx, b.silence())
+		message, err := pubsub.Receive(b.ctx)
 		if err != nil {
 			return err
 		}
@@ -67,8 +69,37 @@ func (b *Broker) receive() error {
 	}
 }
 
+// silentProbes is behind how many probes without anything a subscription has failed.
+const silentProbes = 3
+
 // silence is how long nothing may come.
-func (b *Broker) silence() time.Duration { return 3 * b.cfg.ProbeEvery }
+func (b *Broker) silence() time.Duration { return silentProbes * b.cfg.ProbeEvery }
+
+// closeWhenSilent closes a subscription by which nothing comes, until stop is called.
+// Looks are counted, not time: what came while the process was stopped is still to be
+// read, and the notices in it come by no other way.
+func (b *Broker) closeWhenSilent(pubsub *redis.PubSub) (stop func()) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(b.cfg.ProbeEvery)
+		defer tick.Stop()
+		heard := b.heard.Load()
+		for silent := 0; silent < silentProbes; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			silent++
+			if now := b.heard.Load(); now != heard {
+				heard, silent = now, 0
+			}
+		}
+		_ = pubsub.Close() // which ends the wait for more
+	})
+	return func() { cancel(); watching.Wait() }
+}
 
 // confirm notes that a room's messages come from now on. What came before may
 // have been missed.
