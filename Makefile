@@ -57,7 +57,7 @@ AT_ONCE = $(if $(BREAKWATER_TEST_REDIS)$(BREAKWATER_TEST_MYSQL)$(BREAKWATER_TEST
 BUSY = $(filter-out $(WAITING),$(patsubst %/,./%,$(sort $(dir $(wildcard integration/*/*_test.go)))))
 
 test-integration: ## real services and the binary as a whole: contract, cluster, crashes, browser, storms
-	$(GO) test -p $(AT_ONCE) -count=1 -timeout 15m $(WAITING)
+	$(GO) test -p $(AT_ONCE) -count=1 -timeout 25m $(WAITING)
 	$(GO) test -p 1 -count=1 -timeout 15m $(BUSY)
 	BREAKWATER_CONTRACT=nginx $(GO) test -count=1 -timeout 10m -skip '$(ALONE)' ./integration/contract
 
