@@ -234,6 +234,8 @@ func (c *crowd) all(ask func(*seat) error) error {
 
 func (c *crowd) present() error { return c.all((*seat).present) }
 
+func (c *crowd) answered() error { return c.all((*seat).answeredAll) }
+
 // cuts is how often connections were lost.
 func (c *crowd) cuts() (n int) {
 	for _, s := range c.seats {

@@ -26,12 +26,12 @@ func (r *record) slowestAnswer() (slowest time.Duration) {
 	return slowest
 }
 
-// answersTo counts the acks and the refusals from one time of the run to another of what
-// was said in an earlier part of it.
-func (r *record) answersTo(saidFrom, saidTo, from, to time.Duration) (acked, refused int) {
+// answersTo counts the acks and the refusals since a time of the run of what was said in
+// an earlier part of it.
+func (r *record) answersTo(saidFrom, saidTo, since time.Duration) (acked, refused int) {
 	r.answers(func(sent time.Duration, e *oracle.Event) {
 		switch {
-		case sent < saidFrom || sent >= saidTo || e.At < from || e.At >= to:
+		case sent < saidFrom || sent >= saidTo || e.At < since:
 		case e.Kind == oracle.Acked:
 			acked++
 		default:

@@ -141,7 +141,7 @@ func serverPause(ctx context.Context, r *run) error {
 	awake := r.record.now()
 	err = errors.Join(wake(), pause(ctx, lease/4)) // it gives up asking after a third
 	// Other servers have answered by then what was said two seconds before.
-	acked, refused := r.record.answersTo(stopped, awake-2*time.Second, awake, r.record.now())
+	acked, refused := r.record.answersTo(stopped, awake-2*time.Second, awake)
 	if err := errors.Join(err, tell(), pause(ctx, lease)); err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ const (
 func stormCold(ctx context.Context, r *run) error {
 	r.crowd.hush()
 	// A room of which only an unanswered send is known would be a page more.
-	if err := await(ctx, rest, "every send to be answered", func() error { return r.crowd.all((*seat).answeredAll) }); err != nil {
+	if err := await(ctx, rest, "every send to be answered", r.crowd.answered); err != nil {
 		return err
 	}
 	heads, known := r.record.newest()

@@ -99,7 +99,7 @@ func partition(ctx context.Context, r *run) error {
 	want := r.crowd.size.talkers * int(away/r.crowd.size.every) / 4
 	r.check(n >= want, "the others go on", "%d sends were acked meanwhile, want %d at least", n, want)
 	r.crowd.hush()
-	r.step(ctx, "every send is answered", func() error { return r.crowd.all((*seat).answeredAll) })
+	r.step(ctx, "every send is answered", r.crowd.answered)
 	end, err := r.begin(ctx, silent(stand.Redis, 0))
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func (r *run) settle(ctx context.Context) error {
 	defer unmark()
 	r.step(ctx, "everybody is in his rooms", r.crowd.present)
 	r.crowd.hush()
-	r.step(ctx, "every send is answered", func() error { return r.crowd.all((*seat).answeredAll) })
+	r.step(ctx, "every send is answered", r.crowd.answered)
 	heads, known := r.record.newest()
 	r.step(ctx, "everybody has what was said", func() error {
 		return r.crowd.all(func(s *seat) error { return s.reached(heads) })
