@@ -12,7 +12,7 @@ import (
 )
 
 // patience bounds what a test waits for.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, fasthttpsOwn()...) }
 

@@ -35,7 +35,7 @@ import (
 )
 
 // patience bounds what a test waits for.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // TestMain does not wait for goroutines that are fasthttp's own: the process's
 // one clock of the Date header, and the cleaner of a pool that has stopped,

@@ -17,7 +17,7 @@ import (
 const asProgram = "BREAKWATER_TEST_AS_PROGRAM"
 
 // patience bounds what a test waits for.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {

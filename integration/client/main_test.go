@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds every wait.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // binary is the server under test, built once.
 var binary harness.Binary

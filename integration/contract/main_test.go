@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds every wait for something that should come.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // deploymentVar chooses what the suite runs against.
 const deploymentVar = "BREAKWATER_CONTRACT"

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // binary is the server under test, built once.
 var binary harness.Binary

@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long anything may take that must happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // server is the Elasticsearch of all tests; those that hurt it wait until it is well.
 var server *services.Service

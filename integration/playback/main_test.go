@@ -34,7 +34,7 @@ import (
 )
 
 // patience is how long anything may take that must happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 var redisServer, elasticServer *services.Service
 
@@ -110,7 +110,8 @@ func (d deployment) start(t *testing.T, wrap func(cache.Cache) cache.Cache) *rea
 // fill says n messages in each of the rooms and waits until the history shows them.
 func (d deployment) fill(t *testing.T, r *reader, rooms, n int) {
 	t.Helper()
-	carrier := indexer.New(indexer.Config{Feed: r.broker, Index: r.history})
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	carrier := indexer.New(indexer.Config{Feed: r.broker, Index: r.history, Logger: log})
 	defer func() { must(t, "close the indexer", carrier.Close()) }()
 	for room := range bw.RoomID(rooms) {
 		must(t, "begin a room", r.broker.Begin(t.Context(), room+1))

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take that must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // server is the Redis of all tests; those that hurt it wait until it is well.
 var server *services.Service

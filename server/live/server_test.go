@@ -30,7 +30,7 @@ import (
 )
 
 // patience bounds what a test waits for.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // stand is a hub over the embedded parts, behind a plain upgrade.
 type stand struct {
