@@ -36,7 +36,7 @@ type ledger struct {
 	sent   map[name]string   // the text
 	acked  map[name]position // as told
 	placed map[int64]map[int64]message
-	at     map[name]position
+	at     map[name]position // in the newest epoch
 	wrong  []string
 	// gaps are the ranges that clients were told they would not get live.
 	gaps []gap
@@ -78,14 +78,15 @@ func (l *ledger) ack(n name, at position) {
 	if before, ok := l.acked[n]; ok && before != at {
 		l.note("%v was acked at %v and at %v", n, before, at)
 	}
-	if seen, ok := l.at[n]; ok && seen != at {
+	if seen, ok := l.at[n]; ok && seen != at && seen.Epoch >= at.Epoch {
 		l.note("%v was acked at %v and delivered at %v", n, at, seen)
 	}
 	l.acked[n] = at
 }
 
 // see takes a delivered or read message in: one seq a message, one message a seq,
-// and none that nobody sent.
+// and none that nobody sent. What was not acked before a log was lost is sent again, and
+// the new epoch knows nothing of it: it may be in both.
 func (l *ledger) see(m message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,13 +102,17 @@ func (l *ledger) see(m message) {
 	if other, ok := room[m.Seq]; ok && other != m {
 		l.note("seq %d of room %d is %+v and %+v", m.Seq, m.Room, other, m)
 	}
-	if before, ok := l.at[n]; ok && before != m.position {
+	before, ok := l.at[n]
+	if ok && before != m.position && before.Epoch == m.Epoch {
 		l.note("%v is at %v and at %v", n, before, m.position)
 	}
-	if at, ok := l.acked[n]; ok && at != m.position {
+	if at, ok := l.acked[n]; ok && at != m.position && m.Epoch >= at.Epoch {
 		l.note("%v was acked at %v and delivered at %v", n, at, m.position)
 	}
-	room[m.Seq], l.at[n] = m, m.position
+	room[m.Seq] = m
+	if m.Epoch >= before.Epoch {
+		l.at[n] = m.position
+	}
 }
 
 func (l *ledger) skip(g gap) {
