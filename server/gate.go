@@ -19,6 +19,8 @@ type gate struct {
 	metrics *metrics
 	max     int
 	timeout time.Duration
+	door    *door         // nil for none
+	let     chan net.Conn // of the door
 	ready   chan net.Conn
 	closed  chan struct{}
 	close   func() error // what Close does, once
@@ -47,11 +49,14 @@ const (
 	gateInterval = 500 * time.Millisecond
 )
 
-func newGate(ln net.Listener, maxSilent int, timeout time.Duration, m *metrics) (*gate, error) {
+func newGate(ln net.Listener, maxSilent int, timeout time.Duration, d *door, m *metrics) (*gate, error) {
 	g := &gate{
-		Listener: ln, metrics: m, max: maxSilent, timeout: timeout,
+		Listener: ln, metrics: m, max: maxSilent, timeout: timeout, door: d,
 		ready: make(chan net.Conn, readyQueue), closed: make(chan struct{}), failed: make(chan struct{}),
 		silent: make(map[int32]*silentConn),
+	}
+	if d != nil {
+		g.let = d.let
 	}
 	poller, err := newGatePoller(g)
 	if err != nil {
@@ -69,6 +74,8 @@ func (g *gate) Accept() (net.Conn, error) {
 	select {
 	case c := <-g.ready:
 		return c, nil
+	case c := <-g.let:
+		return c, nil
 	case <-g.failed:
 		return nil, g.err
 	}
@@ -84,6 +91,9 @@ func (g *gate) end() error {
 	g.wg.Wait()
 	g.poller.close()
 	g.evict(func(*silentConn) bool { return true }, gateStopping)
+	if g.door != nil {
+		g.door.stop()
+	}
 	for {
 		select {
 		case c := <-g.ready:
@@ -188,11 +198,32 @@ func (g *gate) spoke(id int32) {
 		return
 	}
 	g.poller.forget(s)
+	if g.door != nil && g.knock(s.Conn) {
+		return
+	}
 	select {
 	case g.ready <- s.Conn:
 	case <-g.closed:
 		_ = s.Close()
 	}
+}
+
+// peeked is how much of what a connection says first is looked at.
+const peeked = 2 << 10
+
+var heads = sync.Pool{New: func() any { return new([peeked]byte) }}
+
+// knock tells whether the connection is the door's, or was refused there and closed.
+func (g *gate) knock(c net.Conn) bool {
+	head := heads.Get().(*[peeked]byte)
+	defer heads.Put(head)
+	n := peek(c, head[:])
+	refusal, admitted := g.door.knock(c, head[:n])
+	if refusal != nil {
+		exchange(c, head[:n], refusal)
+		_ = c.Close()
+	}
+	return admitted || refusal != nil
 }
 
 // drop is called under mu.

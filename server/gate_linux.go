@@ -60,22 +60,31 @@ func (p *gatePoller) watch(s *silentConn) bool {
 func (p *gatePoller) forget(s *silentConn) { p.control(s, unix.EPOLL_CTL_DEL) }
 
 func (p *gatePoller) control(s *silentConn, op int) bool {
-	return withDescriptor(s, func(fd int) error {
+	return withDescriptor(s.Conn, func(fd int) error {
 		return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: s.id})
 	})
 }
 
 // hasSpoken tells whether the first byte or the end has come.
 func (p *gatePoller) hasSpoken(s *silentConn) bool {
-	return withDescriptor(s, func(fd int) error {
+	return withDescriptor(s.Conn, func(fd int) error {
 		_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		return err
 	})
 }
 
+// peek returns how much of what has come it has copied, without taking it.
+func peek(c net.Conn, head []byte) (n int) {
+	withDescriptor(c, func(fd int) (err error) {
+		n, _, err = unix.Recvfrom(fd, head, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return err
+	})
+	return max(n, 0)
+}
+
 // withDescriptor tells whether the connection has one that do was content with.
-func withDescriptor(s *silentConn, do func(fd int) error) bool {
-	tcp, ok := s.Conn.(*net.TCPConn)
+func withDescriptor(c net.Conn, do func(fd int) error) bool {
+	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		return false
 	}
@@ -85,6 +94,16 @@ func withDescriptor(s *silentConn, do func(fd int) error) bool {
 	}
 	err2 := raw.Control(func(fd uintptr) { err = do(int(fd)) })
 	return err == nil && err2 == nil
+}
+
+// exchange takes what was peeked and answers. To close a connection on bytes that nobody
+// has read resets it, and the answer may be lost with it (RFC 9112, section 9.6). It waits
+// for nobody: what it takes is there, and the answer is the first that is written.
+func exchange(c net.Conn, head, answer []byte) {
+	withDescriptor(c, func(fd int) error {
+		_, _, _ = unix.Recvfrom(fd, head, unix.MSG_DONTWAIT)
+		return unix.Sendto(fd, answer, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+	})
 }
 
 func (p *gatePoller) close() {

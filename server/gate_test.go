@@ -36,7 +36,7 @@ func openGate(t *testing.T, ln net.Listener, maxSilent int, timeout time.Duratio
 		}
 	}
 	registry := prometheus.NewRegistry()
-	g, err := newGate(ln, maxSilent, timeout, newMetrics(registry))
+	g, err := newGate(ln, maxSilent, timeout, nil, newMetrics(registry))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestGateLosesNobodyWhoHasSpoken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newGate(ln, most, patience, newMetrics(prometheus.NewRegistry()))
+	g, err := newGate(ln, most, patience, nil, newMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestGateClosesWhatNobodyAccepts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newGate(ln, 1_000, time.Hour, newMetrics(prometheus.NewRegistry()))
+	g, err := newGate(ln, 1_000, time.Hour, nil, newMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}

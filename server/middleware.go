@@ -27,19 +27,33 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
 	work, cancel := context.WithTimeout(context.Background(), workTimeout)
 	defer cancel()
-	r := &request{RequestCtx: ctx, ctx: work, id: requestID(ctx)}
+	r := &request{RequestCtx: ctx, ctx: work, id: requestID(ctx), turn: s.door.take(ctx.Conn())}
+	defer r.done()
 	pattern, err := s.guard(r)
+	s.answered(r, pattern, began, err)
+}
+
+// done gives back a turn that came to nothing.
+func (r *request) done() {
+	if r.turn != nil {
+		r.turn(false)
+	}
+}
+
+// answered completes the answer, which is err's problem document if that is not nil, and
+// notes it.
+func (s *Server) answered(r *request, pattern string, began time.Time, err error) {
 	if err != nil {
 		s.refuse(r, err)
 	}
-	ctx.Response.Header.Set("X-Request-Id", r.id)
-	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
-	status := ctx.Response.StatusCode()
-	if ctx.Hijacked() {
+	r.Response.Header.Set("X-Request-Id", r.id)
+	r.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	status := r.Response.StatusCode()
+	if r.Hijacked() {
 		status = fasthttp.StatusSwitchingProtocols
 	}
 	took := time.Since(began)
-	s.metrics.request(pattern, string(ctx.Method()), status, took)
+	s.metrics.request(pattern, string(r.Method()), status, took)
 	s.log(r, pattern, status, took, err)
 }
 

@@ -21,6 +21,8 @@ type request struct {
 	id  string
 	// room is the {id} of the path, 0 if it has none.
 	room bw.RoomID
+	// turn is the one that was taken at the door, nil if none was or the join has it.
+	turn func(finished bool)
 }
 
 // handler answers a request or returns why not, which becomes a problem document.
@@ -32,6 +34,11 @@ type route struct {
 	pattern string
 	methods map[string]handler
 }
+
+const (
+	chatrooms   = "/v1/chatrooms/"
+	joinPattern = chatrooms + "{id}/join"
+)
 
 // find returns the route of a path and the room in it. Paths are few and their
 // shapes fixed, so a switch does what a router would.
@@ -57,7 +64,7 @@ func (s *Server) find(path string) (route, string) {
 	if _, ok := s.files[path]; ok {
 		return route{"/", map[string]handler{"GET": s.showFile}}, ""
 	}
-	rest, ok := strings.CutPrefix(path, "/v1/chatrooms/")
+	rest, ok := strings.CutPrefix(path, chatrooms)
 	if !ok {
 		return route{}, ""
 	}
@@ -65,7 +72,7 @@ func (s *Server) find(path string) (route, string) {
 	if id == "" {
 		return route{}, ""
 	}
-	const base = "/v1/chatrooms/{id}"
+	const base = chatrooms + "{id}"
 	switch below {
 	case "":
 		if !strings.HasSuffix(rest, "/") {
@@ -78,7 +85,7 @@ func (s *Server) find(path string) (route, string) {
 	case "messages/search":
 		return route{base + "/messages/search", map[string]handler{"GET": s.search}}, id
 	case "join":
-		return route{base + "/join", map[string]handler{"GET": s.join}}, id
+		return route{joinPattern, map[string]handler{"GET": s.join}}, id
 	}
 	return route{}, ""
 }

@@ -18,6 +18,7 @@ import (
 
 	bw "github.com/breakwater-chat/breakwater"
 	"github.com/breakwater-chat/breakwater/history"
+	"github.com/breakwater-chat/breakwater/internal/ablation"
 	"github.com/breakwater-chat/breakwater/server/admission"
 	"github.com/breakwater-chat/breakwater/server/auth"
 	"github.com/breakwater-chat/breakwater/server/live"
@@ -103,6 +104,7 @@ type Server struct {
 	deps    Deps
 	metrics *metrics
 	readers *readers
+	door    *door
 	http    *fasthttp.Server
 	tls     *tls.Config
 	files   map[string]file
@@ -126,8 +128,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		s.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificates.get, NextProtos: []string{"http/1.1"}}
 	}
 	s.readers = newReaders(cfg.MaxReading, cfg.MaxIdle, s.metrics)
+	s.door = newDoor(s)
 	s.http = &fasthttp.Server{
-		ConnState:                    s.readers.follow,
+		ConnState:                    s.follow,
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnreadable,
 		ExpectHandler:                s.handleExpect,
@@ -160,7 +163,11 @@ func maxBody(l wire.Limits) int {
 // Serve answers on the listener until Shutdown or the listener's end, and closes it;
 // after Shutdown it closes it at once. It is called once.
 func (s *Server) Serve(ln net.Listener) error {
-	g, err := newGate(ln, s.cfg.MaxSilent, s.cfg.RequestTimeout, s.metrics)
+	door := s.door
+	if s.tls != nil || ablation.Off(ablation.Door) {
+		door = nil // of what comes by TLS it cannot read anything
+	}
+	g, err := newGate(ln, s.cfg.MaxSilent, s.cfg.RequestTimeout, door, s.metrics)
 	if err != nil {
 		return err
 	}
@@ -176,6 +183,14 @@ func (s *Server) Serve(ln net.Listener) error {
 		return fmt.Errorf("serving HTTP: %w", err)
 	}
 	return nil
+}
+
+// follow is told by fasthttp what becomes of a connection.
+func (s *Server) follow(c net.Conn, state fasthttp.ConnState) {
+	s.readers.follow(c, state)
+	if state == fasthttp.StateClosed {
+		s.door.closed(c)
+	}
 }
 
 // opened tells whether the gate is to be served.

@@ -21,26 +21,23 @@ import (
 // subprotocol is what browsers ask for beside the one that holds their token.
 const subprotocol = "breakwater.v1"
 
-// join takes a turn among the joins, before it costs anything.
-func (s *Server) join(r *request) error {
+// join takes a turn among the joins, before it costs anything, unless the door has.
+func (s *Server) join(r *request) (err error) {
 	if err := s.deps.Hub.Admit(); err != nil {
 		return err
 	}
-	leave, err := s.deps.Hub.EnterJoin(r.QueryArgs().Has("since"))
-	if err != nil {
-		return err
+	if r.turn == nil {
+		if r.turn, err = s.deps.Hub.EnterJoin(comesBack(r.RequestCtx)); err != nil {
+			return err
+		}
 	}
-	if err := s.upgrade(r, leave); err != nil {
-		leave(false)
-		return err
-	}
-	return nil
+	return s.upgrade(r)
 }
 
 // upgrade checks everything that can be wrong, so that what is wrong is told in a
-// problem document, and only then switches to WebSocket. If it does, leave is called
+// problem document, and only then switches to WebSocket. If it does, the turn is left
 // when the join has ended.
-func (s *Server) upgrade(r *request, leave func(finished bool)) error {
+func (s *Server) upgrade(r *request) error {
 	user, expires, err := s.authenticate(r)
 	if err != nil {
 		return err
@@ -64,6 +61,8 @@ func (s *Server) upgrade(r *request, leave func(finished bool)) error {
 	}
 	hello := live.Hello{User: user, TokenExpires: expires, Room: room.ID, Since: since, RequestID: r.id}
 	handshake := canonical(&r.Request.Header)
+	leave := r.turn
+	r.turn = nil
 	r.HijackSetNoResponse(true)
 	r.Hijack(func(c net.Conn) {
 		s.adopt(c, handshake, hello)

@@ -2,6 +2,8 @@ package overload
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +19,8 @@ const (
 	flood       = time.Second
 )
 
-// The bounds. To refuse somebody costs a server almost as much as to let him in, as a
-// connection is accepted and a request read for it: while many are refused fewer get in.
+// The bounds. To refuse somebody costs a server a connection and a look at his request:
+// while many are refused fewer get in.
 const (
 	leastIn     = 0.5 // of the capacity, until all are in
 	longestWait = 4 * time.Second
@@ -95,6 +97,10 @@ func (o door) verdict() (broken []string) {
 	if got, want := over.unanswered, int(silentShare*float64(over.came)); got > want {
 		complain("%d connections were closed without a word, want %d at most", got, want)
 	}
+	// At capacity as many are at the door as a server works best with.
+	if got, want := quantile(over.tookThen, 0.99), mostLater*quantile(o.capacity.took, 0.99); got > want {
+		complain("latency: got p99 %v behind the first second, want %v by that of capacity", got, want)
+	}
 	if more := o.memoryOver - o.memoryBefore; more > doorway*perVisitor>>20 {
 		complain("memory: got %d MiB more, want %d at most", more, doorway*perVisitor>>20)
 	}
@@ -106,9 +112,21 @@ func (o door) verdict() (broken []string) {
 
 // TestJoinsBeyondCapacity: when five times as many people come as a server lets in in a
 // second, all get in without having to come more often than the times that they are told
-// imply, who resumes goes before who is new, and when it is over it is over.
+// imply, and as quickly as when just as many come as can be let in; who resumes goes before
+// who is new, and when it is over it is over.
 func TestJoinsBeyondCapacity(t *testing.T) {
 	untilKept(t, func(t *testing.T) []string { t.Helper(); return besiege(t, true).verdict() })
+}
+
+// Without the door they stand in the queue for the processor, and those who accept
+// connections among them, so that the kernel's queue of connections is full.
+func TestWithoutTheDoorJoinsWait(t *testing.T) {
+	t.Setenv(ablation.Variable, string(ablation.Door))
+	broken := besiege(t, false).verdict()
+	t.Logf("broken: %q", broken)
+	if !slices.ContainsFunc(broken, func(s string) bool { return strings.HasPrefix(s, "latency:") }) {
+		t.Error("got everybody in as quickly as with it")
+	}
 }
 
 // Without admission nobody is told anything, and who resumes stands among the others.

@@ -42,9 +42,11 @@ type visitor struct {
 
 // arrivals are what became of the visitors of a phase.
 type arrivals struct {
+	began            time.Time
 	came, in         int
 	opened, lasted   time.Duration   // until all had knocked once, and until all were in
 	took, resumeTook []time.Duration // from the last knock, of all and of who resumed
+	tookThen         []time.Duration // of who knocked last when the phase was older than settling
 	refused          []int           // times, of who got in and did not resume
 	resumersRefused  int             // times
 	unanswered       int             // connections that were closed without a word
@@ -53,6 +55,9 @@ type arrivals struct {
 
 // retrySpread is what a visitor adds at random to what he is told, as package client does.
 const retrySpread = 500 * time.Millisecond
+
+// settling is how long a server may take to find out that too many come.
+const settling = time.Second
 
 // doorway is for how many at once this process has descriptors.
 const doorway = 10_000
@@ -74,9 +79,8 @@ func newJoining(srv *server, rooms int) (*joining, error) {
 // phase lets so many visitors come within a time, or, when it is 0, as many as keep
 // so many at the door. It lasts until all are in, or until patience is over.
 func (j *joining) phase(visitors, atOnce int, d, patience time.Duration) (arrivals, error) {
-	j.arrivals = arrivals{waits: map[int]int{}}
-	begin := time.Now()
-	for elapsed := time.Duration(0); elapsed < d || j.in < j.came || j.came < visitors; elapsed = time.Since(begin) {
+	j.arrivals = arrivals{began: time.Now(), waits: map[int]int{}}
+	for elapsed := time.Duration(0); elapsed < d || j.in < j.came || j.came < visitors; elapsed = time.Since(j.began) {
 		if elapsed > d+patience {
 			return j.arrivals, fmt.Errorf("%d of %d are in after %v", j.in, j.came, elapsed)
 		}
@@ -95,8 +99,9 @@ func (j *joining) phase(visitors, atOnce int, d, patience time.Duration) (arriva
 			return j.arrivals, err
 		}
 	}
-	j.lasted = time.Since(begin)
+	j.lasted = time.Since(j.began)
 	slices.Sort(j.took)
+	slices.Sort(j.tookThen)
 	slices.Sort(j.resumeTook)
 	slices.Sort(j.refused)
 	return j.arrivals, nil
@@ -173,6 +178,9 @@ func (j *joining) hear(p *peer, payload []byte) {
 func (j *joining) welcome(v *visitor) {
 	took := time.Since(v.knocked)
 	j.took = append(j.took, took)
+	if v.knocked.Sub(j.began) > settling {
+		j.tookThen = append(j.tookThen, took)
+	}
 	if v.resumes {
 		j.resumeTook = append(j.resumeTook, took)
 	} else {
@@ -233,10 +241,10 @@ func (a arrivals) told() (n int) {
 }
 
 func (a arrivals) String() string {
-	return fmt.Sprintf("%d came, the last after %v, and were in after %v (%.0f a second), %d unanswered; in after p50 %v, p99 %v, who resumes p99 %v; "+
+	return fmt.Sprintf("%d came, the last after %v, and were in after %v (%.0f a second), %d unanswered; in after p50 %v, p99 %v, behind the first second p99 %v, who resumes p99 %v; "+
 		"refused %d times (seconds to wait: %v), each at most %d times, who resumes %d in all",
 		a.came, a.opened.Round(time.Millisecond), a.lasted.Round(time.Millisecond), a.perSecond(), a.unanswered,
-		quantile(a.took, 0.5).Round(10*time.Microsecond), quantile(a.took, 0.99).Round(10*time.Microsecond),
+		quantile(a.took, 0.5).Round(10*time.Microsecond), quantile(a.took, 0.99).Round(10*time.Microsecond), quantile(a.tookThen, 0.99).Round(10*time.Microsecond),
 		quantile(a.resumeTook, 0.99).Round(10*time.Microsecond), a.told(), a.waits, quantile(a.refused, 1), a.resumersRefused)
 }
 

@@ -17,6 +17,8 @@ type Mechanism string
 const (
 	// Admission: nothing is refused however late the server is.
 	Admission Mechanism = "admission"
+	// Door: all who join are worked on at once, and are refused behind their requests.
+	Door Mechanism = "door"
 	// Dedupe: a send that is made again is stored again.
 	Dedupe Mechanism = "dedupe"
 	// Refill: what Redis did not announce to a server is skipped without a word.
@@ -58,7 +60,7 @@ const (
 // Names are all mechanisms, in the order of this file.
 func Names() []Mechanism {
 	return []Mechanism{
-		Admission, Dedupe, Refill, Check, SendTimeout, Gap, BulkItems, Claim, PageLock, SingleFlight,
+		Admission, Door, Dedupe, Refill, Check, SendTimeout, Gap, BulkItems, Claim, PageLock, SingleFlight,
 		Standing, Reentry, Janitor, Grace, Takeover, StoreClock, LateJoins, StoreBreaker, DrainStays,
 	}
 }

@@ -94,7 +94,7 @@ func DefaultConfig() Config {
 		FencedLimit:      15 * time.Second,
 		JoinTimeout:      10 * time.Second,
 		SendsUnderWay:    admission.LimitConfig{Wait: 25 * time.Millisecond, Least: 512, Most: 1 << 14, Burst: 2048},
-		JoinsUnderWay:    admission.LimitConfig{Wait: 500 * time.Millisecond, Least: 2048, Most: 1 << 14, Burst: 4096, Reserved: 0.25},
+		JoinsUnderWay:    admission.LimitConfig{Wait: 25 * time.Millisecond, Least: 128, Most: 1 << 14, Burst: 4096, Reserved: 0.25},
 		RoomLinger:       time.Second,
 	}
 }
