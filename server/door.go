@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,19 +14,20 @@ import (
 )
 
 // door admits joins, or refuses them, when the gate has their first bytes, and passes on as
-// many at once as are done at once with profit; who comes back goes before who is new. The
-// others wait where they cost a descriptor and nothing else: thousands of goroutines that
-// want the processor keep it from those that accept connections and from those that finish
-// what was admitted. A request that it cannot read whole goes on to the handler.
+// many at once as are done at once with profit. The others wait where they cost a descriptor
+// and nothing else: thousands of goroutines that want the processor keep it from those that
+// accept connections and from those that finish what was admitted. A request that it cannot
+// read whole goes on to the handler.
 type door struct {
 	server *Server
 	let    chan net.Conn // who may go on; it has room for all who are inside
 
 	// mu guards the rest.
-	mu     sync.Mutex
-	inside int
-	queues [2][]net.Conn // of who comes back, and of who is new
-	turns  map[net.Conn]*turn
+	mu          sync.Mutex
+	inside      int
+	back, fresh []net.Conn // who wait and come back, and who wait and are new
+	passedBy    int        // how many who came back have gone before who is new
+	turns       map[net.Conn]*turn
 }
 
 // turn is that of a join which was let in.
@@ -38,9 +40,12 @@ const (
 	// insidePerCore is how many joins are worked on at once for each core: a batch of
 	// memberships.
 	insidePerCore = 32
-	// lentFor is how long a join may keep others from its place. One that takes longer
-	// waits for something else than the processor.
+	// lentFor is how long a join may keep others from its place, from the beginning of its
+	// handler. One that takes longer most likely waits for something else than the processor.
 	lentFor = 10 * time.Millisecond
+	// backBeforeNew is how many who come back go before one who is new: anybody can say that
+	// he comes back.
+	backBeforeNew = 7
 )
 
 func newDoor(s *Server) *door {
@@ -87,25 +92,34 @@ func (d *door) admit(c net.Conn, back bool, leave func(finished bool)) {
 		d.inside++
 		d.let <- c
 	case back:
-		d.queues[0] = append(d.queues[0], c)
+		d.back = append(d.back, c)
 	default:
-		d.queues[1] = append(d.queues[1], c)
+		d.fresh = append(d.fresh, c)
 	}
+	d.count()
 }
+
+// count is called under mu.
+func (d *door) count() { d.server.metrics.waiting.Set(float64(len(d.back) + len(d.fresh))) }
 
 // next gives a place inside to who waits for it.
 func (d *door) next() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, queue := range d.queues {
-		if len(queue) > 0 {
-			d.let <- queue[0]
-			queue[0] = nil
-			d.queues[i] = queue[1:]
-			return
-		}
+	queue := &d.back
+	d.passedBy++
+	if len(d.back) == 0 || len(d.fresh) > 0 && d.passedBy > backBeforeNew {
+		queue = &d.fresh
+		d.passedBy = 0
 	}
-	d.inside--
+	if len(*queue) == 0 {
+		d.inside--
+		return
+	}
+	d.let <- (*queue)[0]
+	(*queue)[0] = nil
+	*queue = (*queue)[1:]
+	d.count()
 }
 
 // take returns what ends the turn of a connection whose request is handled now, nil if it
@@ -137,8 +151,9 @@ func (d *door) closed(c net.Conn) {
 // stop closes the connections that are waiting. Nobody knocks any more.
 func (d *door) stop() {
 	d.mu.Lock()
-	waiting := append(d.queues[0], d.queues[1]...)
-	d.queues = [2][]net.Conn{}
+	waiting := slices.Concat(d.back, d.fresh)
+	d.back, d.fresh = nil, nil
+	d.count()
 	for _, c := range waiting {
 		d.turns[c].leave(false)
 		delete(d.turns, c)

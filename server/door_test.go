@@ -292,6 +292,30 @@ func TestTheDoorLetsInAsManyAsAreDoneAtOnce(t *testing.T) {
 	})
 }
 
+// Who is new gets in, however many say that they come back.
+func TestNobodyWaitsAtTheDoorForEver(t *testing.T) {
+	s := newStand(t, nil)
+	come := func(back bool) net.Conn {
+		c, other := net.Pipe()
+		t.Cleanup(func() { _ = other.Close() })
+		s.door.admit(c, back, func(bool) {})
+		return c
+	}
+	for range cap(s.door.let) {
+		come(false)
+	}
+	fresh := come(false)
+	for n := range 100 {
+		come(true)
+		c := <-s.door.let
+		if s.door.take(c)(true); c == fresh {
+			t.Logf("%d went before him", n)
+			return
+		}
+	}
+	t.Error("got 100 others in before one who is new")
+}
+
 // A defect in a handler holds no turn.
 func TestADefectHoldsNoTurn(t *testing.T) {
 	asked := make(chan struct{}, 1)

@@ -168,9 +168,9 @@ func (g *gate) hold(c net.Conn) {
 	}
 }
 
-// makeRoom lets the oldest go. If it has spoken and only waits for its turn, it is
+// makeRoom lets the oldest go. If it has spoken and only waits to be looked at, it is
 // passed on, and accepting waits for that: when there is more to do than can be done,
-// the rest waits in the kernel.
+// who does not join waits in the kernel.
 func (g *gate) makeRoom() {
 	g.mu.Lock()
 	if len(g.order) == 0 { // they have all been passed on meanwhile

@@ -14,6 +14,7 @@ type metrics struct {
 	accepted prometheus.Counter
 	refused  *prometheus.CounterVec
 	silent   prometheus.Gauge
+	waiting  prometheus.Gauge
 }
 
 // Why a connection is closed before its request is whole: by the gate, or by
@@ -45,11 +46,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		silent: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "breakwater_silent_connections", Help: "TCP connections that have not sent a byte yet.",
 		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "breakwater_waiting_joins", Help: "Joins that were admitted and wait at the door until others are done.",
+		}),
 	}
 	for _, reason := range []string{gateSilent, gateFull, gateNoDescriptors, gateStopping, refusedSlow, refusedIdle} {
 		m.refused.WithLabelValues(reason) // at zero from the start, for alerts
 	}
-	reg.MustRegister(m.requests, m.latency, m.accepted, m.refused, m.silent)
+	reg.MustRegister(m.requests, m.latency, m.accepted, m.refused, m.silent, m.waiting)
 	return m
 }
 
