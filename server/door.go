@@ -37,8 +37,8 @@ type turn struct {
 }
 
 const (
-	// insidePerCore is how many joins are worked on at once for each core: a batch of
-	// memberships.
+	// insidePerCore is how many joins are worked on at once for each core: they keep it busy,
+	// and let others have it soon.
 	insidePerCore = 32
 	// lentFor is how long a join may keep others from its place, from the beginning of its
 	// handler. One that takes longer most likely waits for something else than the processor.
