@@ -166,12 +166,17 @@ func (r *run) fenced(ctx context.Context) float64 {
 // neverGone is an expectation of rolling-restart.
 const neverGone = "nobody is told gone who is only sent away"
 
+// awayFor is how long people who are sent away stay away: longer than servers gather news of
+// people before they tell it, else it would not be told that they were gone; well below the
+// grace, which is a third of the lease.
+const awayFor = 700 * time.Millisecond
+
 // rollingRestart replaces all servers, as a deployment does. Half of the people cannot go
 // in time and are sent away.
 func rollingRestart(ctx context.Context, r *run) error {
 	from := r.record.now()
 	for i := range r.cluster.Servers {
-		time.AfterFunc(drainWindow+200*time.Millisecond, r.crowd.bar(2))
+		time.AfterFunc(drainWindow+awayFor, r.crowd.bar(2))
 		if err := r.hold(ctx, 0, serverIsReplaced(i)); err != nil {
 			return err
 		}
