@@ -42,29 +42,24 @@ func (s *stand) fillJoins(back bool) (leave []func(bool)) {
 // underWay is how many joins have their turn.
 func (s *stand) underWay(t *testing.T) int {
 	t.Helper()
-	families, err := s.deps.Registry.Gather()
-	if err != nil {
+	return metricOf(t, s.deps.Registry, "breakwater_overload_under_way", "join")
+}
+
+// knock is a connection over which something was said.
+func knock(t *testing.T, address, said string) net.Conn {
+	t.Helper()
+	c := dial(t, address)
+	if _, err := io.WriteString(c, said); err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range families {
-		for _, m := range family.GetMetric() {
-			if family.GetName() == "breakwater_overload_under_way" && m.GetLabel()[0].GetValue() == "join" {
-				return int(m.GetGauge().GetValue())
-			}
-		}
-	}
-	t.Fatal("there is no metric of what is under way")
-	return 0
+	return c
 }
 
 // asked is the answer to what is said over a connection, but for what is drawn anew for each.
 func asked(t *testing.T, address, said string) (head http.Header, body string) {
 	t.Helper()
-	c := dial(t, address)
+	c := knock(t, address, said)
 	defer c.Close()
-	if _, err := io.WriteString(c, said); err != nil {
-		t.Fatal(err)
-	}
 	lines := bufio.NewReader(c)
 	for range strings.Count(said, "\r\n\r\n") { // the answer to the last of the requests
 		response, err := http.ReadResponse(lines, nil)
@@ -109,11 +104,8 @@ func TestTheDoorRefusesAsTheHandlerDoes(t *testing.T) {
 		t.Errorf("at the door got\n%v %s\nby the handler\n%v %s", atDoor, told, byHandler, said)
 	}
 	back := joinRequest("&epoch=1&since=0", "Authorization: Bearer "+s.token) + "\r\n"
-	c := dial(t, address)
+	c := knock(t, address, back)
 	defer c.Close()
-	if _, err := io.WriteString(c, back); err != nil {
-		t.Fatal(err)
-	}
 	if response, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Errorf("who comes back got %v, %v; want to be let in", response, err)
 	}
@@ -125,16 +117,6 @@ func TestTheDoorRefusesAsTheHandlerDoes(t *testing.T) {
 func (s *stand) still(t *testing.T, what string) {
 	t.Helper()
 	until(t, what+": no join is under way", func() bool { return s.underWay(t) == 0 })
-}
-
-// knock is a connection that says something to the door, or to what is at the address.
-func knock(t *testing.T, address, said string) net.Conn {
-	t.Helper()
-	c := dial(t, address)
-	if _, err := io.WriteString(c, said); err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // slowDirectory finds rooms when it is let.
@@ -307,6 +289,9 @@ func TestNobodyWaitsAtTheDoorForEver(t *testing.T) {
 	fresh := come(false)
 	for n := range 100 {
 		come(true)
+		if len(s.door.let) == 0 {
+			t.Fatal("nobody goes on")
+		}
 		c := <-s.door.let
 		if s.door.take(c)(true); c == fresh {
 			t.Logf("%d went before him", n)

@@ -72,12 +72,17 @@ func (g *testGate) refused(reason string) int {
 	return g.metric("breakwater_refused_connections_total", reason)
 }
 
-// metric is the value of a metric with that label, 0 if there is none yet.
 func (g *testGate) metric(name, label string) int {
 	g.t.Helper()
-	families, err := g.registry.Gather()
+	return metricOf(g.t, g.registry, name, label)
+}
+
+// metricOf is the value of a metric with that label, 0 if there is none yet.
+func metricOf(t *testing.T, registry *prometheus.Registry, name, label string) int {
+	t.Helper()
+	families, err := registry.Gather()
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {

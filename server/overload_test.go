@@ -25,28 +25,19 @@ func TestJoinsOverTheLimitAreRefused(t *testing.T) {
 			t.Errorf("%s: got Retry-After %q, want seconds", what, ctx.Response.Header.Peek("Retry-After"))
 		}
 	}
-	var leave func(bool)
-	fill := func(back bool) (n int) {
-		for {
-			next, err := s.deps.Hub.EnterJoin(back)
-			if err != nil {
-				return n
-			}
-			leave, n = next, n+1
-		}
-	}
-	if n := fill(false); n == 0 {
+	if len(s.fillJoins(false)) == 0 {
 		t.Fatal("nobody may join")
 	}
 	wantRefused("a new one", "")
 	if ctx := s.ask(t, head+"&epoch=1&since=0"+rest, ""); !ctx.Hijacked() {
 		t.Errorf("one who comes back: got status %d, %s; want the connection taken over", ctx.Response.StatusCode(), ctx.Response.Body())
 	}
-	if n := fill(true); n == 0 {
-		t.Error("no place was kept for who comes back")
+	leave := s.fillJoins(true)
+	if len(leave) == 0 {
+		t.Fatal("no place was kept for who comes back")
 	}
 	wantRefused("one who comes back too late", "&epoch=1&since=0")
-	leave(true)
+	leave[0](true)
 	if ctx := s.ask(t, head+"&epoch=1&since=0"+rest, ""); !ctx.Hijacked() {
 		t.Errorf("when a place is free: got status %d, %s", ctx.Response.StatusCode(), ctx.Response.Body())
 	}

@@ -32,10 +32,11 @@ func TestLoad(t *testing.T) {
 
 // wantUndisturbed fails if people have noticed anything: if a connection was cut, or
 // more is refused than what a machine costs that keeps Redis from its answer now and then
-// for longer than a send may take. Each refusal is followed by another one after half a
-// second until Redis answers.
+// for longer than a send may take. Where all sends are refused for some seconds these are
+// several times as many as acks, since they are repeated.
 func (l *load) wantUndisturbed() {
 	l.Helper()
+	const stalls = 4 // one for so many acks may be refused for that
 	if cut := l.sum(func(c *client) int64 { return c.cut.Load() }); cut > 0 {
 		l.Errorf("%d connections were cut, want none", cut)
 	}
@@ -44,8 +45,8 @@ func (l *load) wantUndisturbed() {
 	for _, n := range heads {
 		acks += n
 	}
-	if refused := int(l.sum(func(c *client) int64 { return c.refused.Load() })); refused > acks {
-		l.Errorf("%d requests were refused and %d acked, want fewer refused", refused, acks)
+	if refused := int(l.sum(func(c *client) int64 { return c.refused.Load() })); refused > acks/stalls {
+		l.Errorf("%d requests were refused and %d acked, want hardly any refused", refused, acks)
 	}
 }
 

@@ -85,6 +85,7 @@ func (s *seats) watch(server int, people []*client) (stop func()) {
 	ctx, cancel := context.WithCancel(s.Context())
 	var watching sync.WaitGroup
 	at := fmt.Sprintf("%s/v1/chatrooms/%d/users?limit=500", shared.Servers[server].URL, s.room)
+	lists := 0
 	watching.Go(func() {
 		for ; ctx.Err() == nil; wait(ctx, 100*time.Millisecond) {
 			var list struct{ Users []struct{ Name string } }
@@ -97,6 +98,7 @@ func (s *seats) watch(server int, people []*client) (stop func()) {
 				}
 				return
 			}
+			lists++
 			for _, c := range people {
 				if !slices.ContainsFunc(list.Users, func(u struct{ Name string }) bool { return u.Name == c.Name }) {
 					s.Errorf("server %d lists the room without %s, who is there", server+1, c.Name)
@@ -107,7 +109,9 @@ func (s *seats) watch(server int, people []*client) (stop func()) {
 	})
 	return func() {
 		cancel()
-		watching.Wait()
+		if watching.Wait(); lists == 0 {
+			s.Errorf("server %d never gave a list of the room", server+1)
+		}
 	}
 }
 

@@ -83,10 +83,16 @@ type reader struct {
 	history *elastic.History
 }
 
+// warnings is a log that the test shows.
+func warnings(t *testing.T) *slog.Logger {
+	t.Helper()
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 // start makes one with nothing in its memory; wrap, if not nil, changes the shared cache.
 func (d deployment) start(t *testing.T, wrap func(cache.Cache) cache.Cache) *reader {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := warnings(t)
 	h, err := elastic.Open(t.Context(), elastic.Config{URLs: elasticServer.URL, Prefix: d.name, Logger: log})
 	must(t, "open the history", err)
 	b, err := redisbroker.Open(t.Context(), redisbroker.Config{URL: redisServer.URL, Prefix: d.name, Newest: h.Newest, Logger: log})
@@ -112,8 +118,7 @@ func (d deployment) start(t *testing.T, wrap func(cache.Cache) cache.Cache) *rea
 // the history shows them.
 func (d deployment) fill(t *testing.T, r *reader, rooms, n int) {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	carrier := indexer.New(indexer.Config{Feed: r.broker, Index: r.history, Logger: log})
+	carrier := indexer.New(indexer.Config{Feed: r.broker, Index: r.history, Logger: warnings(t)})
 	defer func() { must(t, "close the indexer", carrier.Close()) }()
 	for room := range bw.RoomID(rooms) {
 		must(t, "begin a room", r.broker.Begin(t.Context(), room+1))
